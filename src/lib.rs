@@ -1,0 +1,6 @@
+//! synprobe tells an auditor which TCP ports are open, closed or filtered on every address of a range, fast, and says how far its
+//! own answer can be trusted.
+
+pub mod error;
+pub mod target;
+pub mod time;

@@ -1,0 +1,22 @@
+//! WHAT to probe: pure values. No bytes of packets, no sockets, no clock; nothing is opened here.
+
+mod address_range;
+mod address_set;
+pub mod list;
+mod octets;
+mod permutation;
+pub mod popular;
+mod port_set;
+mod ranges;
+pub mod reserved;
+pub mod services;
+mod shard;
+mod space;
+
+pub use address_range::AddressRange;
+pub use address_set::AddressSet;
+pub use list::TargetWord;
+pub use permutation::Permutation;
+pub use port_set::PortSet;
+pub use shard::{Cursor, Shard};
+pub use space::{Target, TargetSpace};
