@@ -2,5 +2,6 @@
 //! own answer can be trusted.
 
 pub mod error;
+pub mod packet;
 pub mod target;
 pub mod time;
