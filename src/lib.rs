@@ -3,5 +3,6 @@
 
 pub mod error;
 pub mod packet;
+pub mod scan;
 pub mod target;
 pub mod time;

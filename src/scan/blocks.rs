@@ -1,0 +1,242 @@
+//! The order in blocks, and how likely it is for each that a target in it was missed: which blocks the next pass asks again.
+
+use super::completeness::{expected_for, poisson_upper};
+use super::evidence::{Chances, Evidence};
+use super::rate::{Epoch, Tally};
+use crate::time::Time;
+
+/// Blocks of consecutive positions.
+#[derive(Debug)]
+pub(super) struct Blocks {
+    list: Vec<Block>,
+    /// Positions in a block.
+    size: u64,
+    positions: u64,
+    /// Targets that answered by TCP.
+    found: u64,
+    /// Chance of loss that only an audit showed, in the first pass.
+    unseen: f64,
+}
+
+#[derive(Clone, Debug)]
+struct Block {
+    /// Chance that a target in it that would answer was missed so far.
+    missed: f64,
+    missed_upper: f64,
+    silent: u32,
+    /// Passes in which it had few losses.
+    clean: u8,
+    probed: bool,
+    last: Time,
+    /// Share of this pass's probes that met an audited loss before.
+    hot_before: f32,
+    pass: Pass,
+}
+
+/// What the present pass did in a block.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pass {
+    sent: f32,
+    hot: f32,
+    hot_loss: f32,
+    /// Share lost among the canaries of each probe's epoch, and how many canaries there were, summed over probes.
+    lost: f32,
+    canaries: f32,
+}
+
+/// How much is missed over all blocks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Estimate {
+    pub(super) missed: f64,
+    pub(super) upper95: f64,
+    /// So much may be missed.
+    pub(super) allowed: f64,
+}
+
+impl Blocks {
+    pub(super) fn new(positions: u64) -> Self {
+        let size = (positions / BLOCKS).clamp(SMALLEST, LARGEST);
+        let count = positions.div_ceil(size);
+        let block = |number: u64| Block {
+            missed: 1.0,
+            missed_upper: 1.0,
+            silent: (positions - number * size).min(size) as u32,
+            clean: 0,
+            probed: false,
+            last: Time::ZERO,
+            hot_before: 0.0,
+            pass: Pass::default(),
+        };
+        Self { list: (0..count).map(block).collect(), size, positions, found: 0, unseen: 0.0 }
+    }
+
+    pub(super) fn all(&self) -> Vec<u32> {
+        (0..self.list.len() as u32).collect()
+    }
+
+    pub(super) fn of(&self, position: u64) -> u32 {
+        (position / self.size) as u32
+    }
+
+    pub(super) fn positions(&self, block: u32) -> std::ops::Range<u64> {
+        let first = u64::from(block) * self.size;
+        first..(first + self.size).min(self.positions)
+    }
+
+    pub(super) fn silent(&self) -> u64 {
+        self.list.iter().map(|block| u64::from(block.silent)).sum()
+    }
+
+    pub(super) fn found(&self) -> u64 {
+        self.found
+    }
+
+    /// The target at `position` has answered; `by_tcp`: itself, not a router on the way.
+    pub(super) fn answered(&mut self, position: u64, by_tcp: bool) {
+        let block = self.of(position) as usize;
+        self.list[block].silent = self.list[block].silent.saturating_sub(1);
+        self.found += u64::from(by_tcp);
+    }
+
+    pub(super) fn sent(&mut self, block: u32, now: Time) {
+        let block = &mut self.list[block as usize];
+        block.pass.sent += 1.0;
+        block.probed = true;
+        block.last = now;
+    }
+
+    /// `count` probes of `block` were sent in `epoch`, which is settled.
+    pub(super) fn settled(&mut self, block: u32, count: u32, epoch: &Epoch) {
+        let pass = &mut self.list[block as usize].pass;
+        let count = count as f32;
+        let Tally { canaries, lost, .. } = epoch.tally;
+        if epoch.hot {
+            pass.hot += count;
+            pass.hot_loss += count * epoch.loss as f32;
+        } else {
+            pass.lost += count * (lost / canaries.max(1.0)) as f32;
+            pass.canaries += count * canaries as f32;
+        }
+    }
+
+    /// Whether `block` had its probes of this pass a while ago, all in clean epochs: whoever is silent there can be audited.
+    pub(super) fn can_be_audited(&self, block: u32, before: Time) -> bool {
+        let Block { pass, last, .. } = &self.list[block as usize];
+        pass.sent > 0.0 && pass.canaries > 0.0 && pass.hot == 0.0 && *last <= before
+    }
+
+    /// Share of targets that would answer, with `missed` the chance of a block's targets to have been missed.
+    fn ratio(&self, more: f64, missed: fn(&Block) -> f64) -> f64 {
+        let (mut all, mut unseen) = (0.0, 0.0);
+        for (number, block) in self.list.iter().enumerate().filter(|(_, block)| block.probed) {
+            let positions = self.positions(number as u32);
+            let len = (positions.end - positions.start) as f64;
+            all += len;
+            unseen += len * missed(block);
+        }
+        let seen = 1.0 - unseen / f64::max(all, 1.0);
+        ((self.found as f64 + more) / f64::max(all, 1.0) / seen.max(0.01)).min(1.0)
+    }
+
+    /// A pass is over and settled: what it says about each block.
+    pub(super) fn end_pass(&mut self, pass: u8, evidence: &mut Evidence) {
+        let chances = evidence.chances();
+        let unseen = self.unseen;
+        let mut covered = vec![false; self.list.len()];
+        for (block, covered) in self.list.iter_mut().zip(&mut covered).filter(|(block, _)| block.pass.sent > 0.0) {
+            *covered = true;
+            block.learn(&chances, unseen);
+        }
+        if let Some(lost) = evidence.close_audit(self.found as f64 / self.positions as f64) {
+            if pass == 1 {
+                self.unseen = lost;
+            }
+            for (block, covered) in self.list.iter_mut().zip(covered) {
+                if covered || pass == 1 {
+                    block.missed = block.missed.max(lost);
+                    block.missed_upper = block.missed_upper.max((1.5 * lost).min(1.0));
+                    block.clean = 0;
+                }
+            }
+        }
+    }
+
+    /// How many are missed, by all that is known; `goal` is the share to be found.
+    pub(super) fn estimate(&self, goal: f64) -> Estimate {
+        let (ratio, ratio_upper) = (self.ratio(0.0, |block| block.missed), self.ratio(1.0, |block| block.missed_upper));
+        let (mut missed, mut upper, mut silent) = (0.0, 0.0, 0.0);
+        for block in self.list.iter().filter(|block| block.probed) {
+            silent += f64::from(block.silent);
+            missed += f64::from(block.silent) * silent_but_there(ratio, block.missed);
+            upper += f64::from(block.silent) * silent_but_there(ratio_upper, block.missed_upper);
+        }
+        let missed = missed.min(silent);
+        let allowed = expected_for(SAFE * (1.0 - goal) * (self.found as f64 + missed));
+        Estimate { missed, upper95: poisson_upper(1.5 * upper).min(silent), allowed }
+    }
+
+    /// The blocks that the next pass asks again: those where a probe is most likely to find somebody, until what is left is little enough.
+    pub(super) fn choose(&self, estimate: &Estimate, chances: &Chances) -> Vec<u32> {
+        let ratio = self.ratio(0.0, |block| block.missed);
+        let gain = |block: &Block| if self.found == 0 { 1.0 } else { silent_but_there(ratio, block.missed) };
+        let mut order: Vec<u32> = self.all().into_iter().filter(|&block| self.list[block as usize].silent > 0).collect();
+        let gains: Vec<f64> = self.list.iter().map(gain).collect();
+        order.sort_by(|&one, &other| gains[other as usize].total_cmp(&gains[one as usize]));
+        if self.found > 0 {
+            let mut left = estimate.missed;
+            let enough = order.iter().position(|&block| {
+                let block = &self.list[block as usize];
+                // What was lost in a hot epoch is known roughly: such blocks are not what is left.
+                let done = left <= 0.7 * estimate.allowed && block.missed < CLEAN;
+                let lost = if block.clean > 0 { chances.again } else { chances.first };
+                left -= f64::from(block.silent) * gain(block) * (1.0 - lost);
+                done
+            });
+            order.truncate(enough.unwrap_or(order.len()).max(1));
+        }
+        order.sort_unstable();
+        order
+    }
+
+    /// When the first probe of these blocks left.
+    pub(super) fn earliest(&self, chosen: &[u32]) -> Time {
+        chosen.iter().map(|&block| self.list[block as usize].last).min().unwrap_or(Time::ZERO)
+    }
+}
+
+impl Block {
+    fn learn(&mut self, chances: &Chances, unseen: f64) {
+        let Pass { sent, hot, hot_loss, lost, canaries } = std::mem::take(&mut self.pass);
+        let hot_loss = if hot > 0.0 { f64::from(hot_loss / hot) } else { 1.0 };
+        let hot_share = f64::from((hot / sent).min(1.0));
+        // Empirical Bayes: the loss of all epochs, and of those that this block's probes were sent in.
+        let clean = f64::from((sent - hot).max(1e-6));
+        let (lost, canaries) = (f64::from(lost) / clean, f64::from(canaries) / clean);
+        let mix = |pooled: f64| ((lost * canaries + chances.weight * pooled) / (canaries + chances.weight)).min(1.0);
+        let (mut chance, mut upper) = (mix(chances.first), mix(chances.first_upper));
+        if unseen > 0.0 {
+            chance = chance.max(unseen * f64::from(self.hot_before));
+            upper = upper.max(chance);
+        }
+        self.hot_before = (hot_share * hot_loss) as f32;
+        if self.clean > 0 {
+            (chance, upper) = (chance.max(chances.again), upper.max(chances.again_upper));
+        }
+        self.missed *= hot_share * hot_loss + (1.0 - hot_share) * chance;
+        self.missed_upper *= hot_share * hot_loss + (1.0 - hot_share) * upper;
+        self.clean += u8::from(hot_share < 0.5);
+    }
+}
+
+/// The chance that a silent target would answer, where a share `ratio` of all would and a share `missed` of these was missed.
+fn silent_but_there(ratio: f64, missed: f64) -> f64 {
+    ratio * missed / (1.0 - ratio + ratio * missed).max(1e-12)
+}
+
+/// Of what may be missed, so much is planned for: the estimate may be wrong.
+const SAFE: f64 = 0.6;
+/// A block missed by chance so far is left alone if the rest is little enough.
+const CLEAN: f64 = 0.01;
+const BLOCKS: u64 = 2048;
+const SMALLEST: u64 = 32;
+const LARGEST: u64 = 4096;

@@ -1,0 +1,307 @@
+//! What the halves of a scan share: counters, round-trip times, stages, neighbours. Atomics only; nobody waits for anybody.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::ScanConfig;
+use super::completeness::Completeness;
+use super::cookie::Cookie;
+use super::echo::Echoes;
+use super::egress::{EgressMap, NextHop};
+use super::neighbours::Neighbours;
+use super::rate::Limit;
+use super::stage::Stages;
+use crate::target::{AddressRange, AddressSet};
+use crate::time::Time;
+
+/// Shared by the conductor, probers, observers and whoever watches.
+#[derive(Debug)]
+pub struct Board {
+    /// What was asked.
+    pub config: ScanConfig,
+    /// Proof.
+    pub cookie: Cookie,
+    /// Ways out.
+    pub egresses: EgressMap,
+    /// Hardware addresses.
+    pub neighbours: Neighbours,
+    /// Parts of the scan.
+    pub stages: Stages,
+    /// Counts.
+    pub counters: Counters,
+    /// Round-trip times.
+    pub rtt: RttMeter,
+    /// The rate and what limits it.
+    pub pace: PaceMeter,
+    /// Answers for the account of loss.
+    pub(super) echoes: Echoes,
+    /// Ends the scan soon.
+    pub stop: AtomicBool,
+    phase: AtomicU8,
+    done: AtomicU32,
+}
+
+/// What the scan is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScanPhase {
+    /// Asking for hardware addresses.
+    Arp,
+    /// Sending; the number of the attempt that leads.
+    Probing(u8),
+    /// All sent; waiting for late replies.
+    Waiting,
+}
+
+impl Board {
+    /// A scan that has not begun.
+    pub fn new(config: ScanConfig, cookie: Cookie, egresses: EgressMap, neighbours: Neighbours) -> Self {
+        Self {
+            config,
+            cookie,
+            egresses,
+            neighbours,
+            stages: Stages::default(),
+            counters: Counters::default(),
+            rtt: RttMeter::default(),
+            pace: PaceMeter::default(),
+            echoes: Echoes::default(),
+            stop: AtomicBool::new(false),
+            phase: AtomicU8::new(0),
+            done: AtomicU32::new(0),
+        }
+    }
+
+    /// What the scan is doing.
+    pub fn phase(&self) -> ScanPhase {
+        match self.phase.load(Ordering::Relaxed) {
+            0 => ScanPhase::Arp,
+            u8::MAX => ScanPhase::Waiting,
+            attempt => ScanPhase::Probing(attempt),
+        }
+    }
+
+    /// The pass or attempt that leads.
+    pub(super) fn pass(&self) -> u8 {
+        match self.phase() {
+            ScanPhase::Probing(pass) => pass,
+            ScanPhase::Arp | ScanPhase::Waiting => 1,
+        }
+    }
+
+    pub(crate) fn enter(&self, phase: ScanPhase) {
+        let value = match phase {
+            ScanPhase::Arp => 0,
+            ScanPhase::Waiting => u8::MAX,
+            ScanPhase::Probing(attempt) => attempt,
+        };
+        self.phase.store(value, Ordering::Relaxed);
+    }
+
+    /// Whether the scan was asked to end.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Whether no probe may leave any more.
+    pub fn is_over(&self, now: Time) -> bool {
+        self.is_stopped() || self.config.deadline.is_some_and(|deadline| now >= deadline)
+    }
+
+    /// Share of the sending that is done, 0 to 1.
+    pub fn done(&self) -> f64 {
+        f64::from(self.done.load(Ordering::Relaxed)) / f64::from(DONE)
+    }
+
+    pub(crate) fn set_done(&self, share: f64) {
+        self.done.fetch_max((share.clamp(0.0, 1.0) * f64::from(DONE)) as u32, Ordering::Relaxed);
+    }
+
+    /// What the scan says about what it did not find; known when it has ended, if account was kept.
+    pub fn completeness(&self) -> Option<Completeness> {
+        let parts = self.stages.iter().filter(|(_, stage)| stage.reported).filter_map(|(_, stage)| stage.completeness());
+        parts.reduce(Completeness::and)
+    }
+
+    /// The addresses that can be probed now: those without a hop, behind a known gateway, or known themselves.
+    pub fn reachable(&self) -> AddressSet {
+        let straight = self.egresses.parts().filter_map(|(range, egress)| match egress.hop {
+            NextHop::None => Some(range),
+            NextHop::Gateway(_, number) => self.neighbours.gateway(number).map(|_| range),
+            NextHop::OnLink(_) => None,
+        });
+        let known = self.neighbours.known().filter_map(|(addr, _)| AddressRange::new(addr.into(), addr.into()));
+        straight.chain(known).collect()
+    }
+}
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// Everything that happened, counted.
+        #[derive(Debug, Default)]
+        pub struct Counters { $($(#[$doc])* pub $name: Count,)* }
+    };
+}
+
+counters! {
+    /// SYNs handed to a link.
+    probes,
+    /// Of these, asked beside the passes: canaries, and audits of silent targets.
+    canaries,
+    /// Targets probed at least once.
+    targets_probed,
+    /// ARP requests handed to a link.
+    arp_requests,
+    /// Targets that answered.
+    answered,
+    /// Of these, open.
+    open,
+    /// Of these, closed.
+    closed,
+    /// Of these, filtered by an error message.
+    filtered,
+    /// Proven replies of targets that had answered.
+    duplicates,
+    /// Replies that prove nothing.
+    invalid,
+    /// Frames that could not be parsed.
+    malformed,
+    /// ARP answers.
+    arp_replies,
+    /// Proven replies of any kind, the canary's too, but those of this machine to itself.
+    proven,
+    /// Proven replies of this machine to itself.
+    proven_here,
+    /// Probes given up because the link would never take them.
+    send_errors,
+    /// Times a device was full.
+    send_retries,
+    /// Replies the kernel could not deliver.
+    receiver_drops,
+    /// Resets that did not fit into the queue.
+    resets_lost,
+    /// Time of the last probe, in nanoseconds.
+    last_sent,
+    /// Senders that have work in the present stage.
+    active_senders,
+}
+
+/// A number that many threads raise.
+#[derive(Debug, Default)]
+pub struct Count(AtomicU64);
+
+impl Count {
+    /// Its value.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn add(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::Relaxed);
+    }
+
+    pub(crate) fn sub(&self, less: u64) {
+        self.0.fetch_sub(less, Ordering::Relaxed);
+    }
+
+    pub(crate) fn raise_to(&self, value: u64) {
+        self.0.fetch_max(value, Ordering::Relaxed);
+    }
+}
+
+/// The rate in force, for whoever watches.
+#[derive(Debug, Default)]
+pub struct PaceMeter {
+    rate: AtomicU64,
+    highest: AtomicU64,
+    /// In millionths.
+    loss: AtomicU32,
+    limit: AtomicU8,
+}
+
+impl PaceMeter {
+    pub(super) fn set(&self, rate: f64, loss: f64, limit: Limit) {
+        self.rate.store(rate as u64, Ordering::Relaxed);
+        self.highest.fetch_max(rate as u64, Ordering::Relaxed);
+        self.loss.store((loss * 1e6) as u32, Ordering::Relaxed);
+        self.limit.store(LIMITS.iter().position(|known| *known == limit).unwrap_or(0) as u8, Ordering::Relaxed);
+    }
+
+    /// Probes a second, now; zero while no account is kept.
+    pub fn rate(&self) -> u64 {
+        self.rate.load(Ordering::Relaxed)
+    }
+
+    /// The highest rate there was.
+    pub fn highest(&self) -> u64 {
+        self.highest.load(Ordering::Relaxed)
+    }
+
+    /// The share that the path loses at rates it bears.
+    pub fn loss(&self) -> f64 {
+        f64::from(self.loss.load(Ordering::Relaxed)) / 1e6
+    }
+
+    /// What keeps the rate from rising.
+    pub fn limit(&self) -> Limit {
+        LIMITS[usize::from(self.limit.load(Ordering::Relaxed))]
+    }
+}
+
+const LIMITS: [Limit; 5] = [Limit::Time, Limit::Path, Limit::Option, Limit::Machine, Limit::Firewall];
+
+/// The largest round-trip time seen, of probes and of ARP.
+#[derive(Debug, Default)]
+pub struct RttMeter {
+    largest_probe: AtomicU64,
+    largest_arp: AtomicU64,
+}
+
+impl RttMeter {
+    /// A probe was answered after `rtt`.
+    pub(crate) fn probe(&self, rtt: Duration) {
+        // Hosts repeat an unanswered SYN-ACK after one second and more: such a sample says nothing about the path.
+        if rtt < SYN_ACK_REPEAT {
+            self.largest_probe.fetch_max(rtt.as_nanos().max(1) as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// An ARP request was answered after `rtt`.
+    pub(crate) fn arp(&self, rtt: Duration) {
+        self.largest_arp.fetch_max(rtt.as_nanos().max(1) as u64, Ordering::Relaxed);
+    }
+
+    /// The largest round trip of a probe, if one was answered.
+    pub fn largest_probe(&self) -> Option<Duration> {
+        nonzero(&self.largest_probe)
+    }
+
+    /// The largest round trip of an ARP request, if one was answered.
+    pub fn largest_arp(&self) -> Option<Duration> {
+        nonzero(&self.largest_arp)
+    }
+
+    /// How long the last probe is waited for: three times the largest round trip, at least 300 ms, one second if there was
+    /// none, never over four.
+    pub fn patience(&self) -> Duration {
+        match self.largest_probe() {
+            Some(rtt) => (3 * rtt).clamp(Duration::from_millis(300), Duration::from_secs(4)),
+            None => Duration::from_secs(1),
+        }
+    }
+}
+
+fn nonzero(nanos: &AtomicU64) -> Option<Duration> {
+    Some(nanos.load(Ordering::Relaxed)).filter(|&nanos| nanos != 0).map(Duration::from_nanos)
+}
+
+/// First repeat of a SYN-ACK (RFC 6298 section 2.1: initial retransmission timeout of one second), less some jitter.
+const SYN_ACK_REPEAT: Duration = Duration::from_millis(950);
+
+impl Counters {
+    /// When the last probe left.
+    pub fn last_sent(&self) -> Time {
+        Time::from_nanos(self.last_sent.get())
+    }
+}
+
+const DONE: u32 = 1 << 30;

@@ -1,0 +1,130 @@
+//! How much was missed: estimated, bounded, and whether that is good enough.
+
+/// What a scan says about what it did not find. All numbers are of targets that would answer.
+///
+/// It assumes that silent targets see the loss that answering ones see.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Completeness {
+    /// Targets that answered.
+    pub found: u64,
+    /// Of these, open.
+    pub open: u64,
+    /// Targets that would have answered and were not found, as far as can be told.
+    pub missed: f64,
+    /// With 95 % confidence no more than so many were missed.
+    pub upper95: u64,
+    /// The share asked for, if one was.
+    pub goal: Option<f64>,
+    /// Why the goal was not met; `None` if it was.
+    pub shortfall: Option<Shortfall>,
+    /// Passes over the targets, the last perhaps over few.
+    pub passes: u8,
+}
+
+/// Why less was found than asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortfall {
+    /// No attempt was left.
+    Attempts,
+    /// The time was up, or the user ended it.
+    Time,
+    /// Nobody answered: nothing can be said.
+    NobodyAnswered,
+    /// This machine lost replies.
+    ReceiverDrops,
+}
+
+impl Completeness {
+    /// Open ports missed, if they are missed as often as others.
+    pub fn open_missed(&self) -> f64 {
+        if self.found == 0 { 0.0 } else { self.missed * self.open as f64 / self.found as f64 }
+    }
+
+    /// Share found of what would answer; `None` if nobody answered.
+    pub fn share(&self) -> Option<f64> {
+        (self.found > 0).then(|| self.found as f64 / (self.found as f64 + self.missed))
+    }
+
+    /// Whether as much was found as asked for.
+    pub fn is_met(&self) -> bool {
+        self.shortfall.is_none()
+    }
+
+    /// Both parts of a scan together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        // Only the estimates add up exactly; the sum of two bounds is a bound.
+        Self {
+            found: self.found + other.found,
+            open: self.open + other.open,
+            missed: self.missed + other.missed,
+            upper95: self.upper95 + other.upper95,
+            goal: self.goal.or(other.goal),
+            shortfall: self.shortfall.or(other.shortfall),
+            passes: self.passes.max(other.passes),
+        }
+    }
+}
+
+/// Expected misses up to which the true number stays below `allowed` in 95 of 100 scans.
+pub(super) fn expected_for(allowed: f64) -> f64 {
+    let room = (0.676 + allowed).sqrt() - 0.822;
+    (0.25 * allowed).max(room * room)
+}
+
+/// The 95 % quantile of a Beta distribution with `a` far below `b`.
+pub(super) fn beta_upper(a: f64, b: f64) -> f64 {
+    let gamma = gamma_upper(a);
+    (gamma / (gamma + b).max(1e-9)).clamp(0.0, 1.0)
+}
+
+/// The 95 % quantile of a Gamma distribution of shape `a` (Wilson and Hilferty 1931).
+fn gamma_upper(a: f64) -> f64 {
+    if a < 0.3 {
+        return 1.9;
+    }
+    let cube = (1.0 - 1.0 / (9.0 * a) + NORMAL_95 / (3.0 * a.sqrt())).powi(3);
+    let least = if a < 1.0 { 2.71 * a.sqrt() } else { 0.0 };
+    (a * cube).max(least)
+}
+
+/// The smallest number that a Poisson variable of this mean does not exceed in 95 of 100 cases.
+pub(super) fn poisson_upper(mean: f64) -> f64 {
+    if mean > 200.0 {
+        return (mean + NORMAL_95 * mean.sqrt() + 1.0).floor();
+    }
+    let (mut term, mut number) = ((-mean).exp(), 0.0);
+    let mut sum = term;
+    while sum < 0.95 && number < 1000.0 {
+        number += 1.0;
+        term *= mean / number;
+        sum += term;
+    }
+    number
+}
+
+const NORMAL_95: f64 = 1.6449;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_where_tables_have_them() {
+        assert_eq!([0.0, 0.05, 1.0, 3.0, 10.0].map(|mean| poisson_upper(mean) as u32), [0, 0, 3, 6, 15]);
+        assert!((poisson_upper(1000.0) - 1052.0).abs() <= 1.0);
+        // Gamma: 5 has 9.1535, 50 has 62.17.
+        assert!((gamma_upper(5.0) - 9.1535).abs() < 0.03);
+        assert!((gamma_upper(50.0) - 62.17).abs() < 0.05);
+        // Beta(10, 990): 0.01557.
+        assert!((beta_upper(10.0, 990.0) - 0.0156).abs() < 0.0003);
+    }
+
+    #[test]
+    fn less_is_expected_than_allowed() {
+        for allowed in [0.1, 1.0, 6.5, 26.0, 1000.0] {
+            let expected = expected_for(allowed);
+            assert!(expected > 0.0 && poisson_upper(expected) <= allowed.max(1.0) + 1.0, "{allowed}: {expected}");
+        }
+    }
+}

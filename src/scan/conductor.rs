@@ -1,0 +1,347 @@
+//! The course of a scan: neighbours first, then stage after stage of probes, then patience.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::answered::Answered;
+use super::board::{Board, ScanPhase};
+use super::prober::{Poll, Prober, Shot, Source};
+use super::stage::{Stage, Stages};
+use super::survey::Survey;
+use super::sweep::Sweep;
+use crate::target::{AddressRange, AddressSet, PortSet, TargetSpace};
+use crate::time::Time;
+
+/// Leads the senders. It is the first sender itself; [`Conductor::take_helpers`] gives away the shares of the others.
+#[derive(Debug)]
+pub struct Conductor {
+    board: Arc<Board>,
+    sweep: Sweep,
+    course: Course,
+    prober: Option<Lead>,
+    helpers: Vec<Prober>,
+    /// Addresses that belong to a stage already.
+    staged: AddressSet,
+    canary_staged: bool,
+    last_called: bool,
+    /// Whether the frame last peeked at is an ARP request.
+    asking: bool,
+}
+
+/// What the first sender sends.
+#[derive(Debug)]
+enum Lead {
+    /// Its share of trailing attempts, at a fixed rate.
+    Share(Prober),
+    /// All of a stage, with account kept.
+    Survey(Box<Survey>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    Sweeping,
+    Probing,
+    /// All sent; since when.
+    Waiting(Time),
+    Done,
+}
+
+impl Conductor {
+    /// The course of the scan on `board`.
+    pub fn new(board: Arc<Board>) -> Self {
+        Self {
+            sweep: Sweep::new(Arc::clone(&board)),
+            course: Course::Sweeping,
+            prober: None,
+            helpers: Vec::new(),
+            staged: AddressSet::new(),
+            canary_staged: false,
+            last_called: false,
+            asking: false,
+            board,
+        }
+    }
+
+    /// Shares of the stage just begun for the other senders; each is polled by its own sender until it is done.
+    pub fn take_helpers(&mut self) -> Vec<Prober> {
+        std::mem::take(&mut self.helpers)
+    }
+
+    fn sweep_is_due(&mut self, now: Time) -> bool {
+        !self.board.is_over(now) && matches!(self.sweep.poll(now), Poll::Send(_))
+    }
+
+    fn sweeping(&mut self, now: Time) -> Poll {
+        self.board.enter(ScanPhase::Arp);
+        if self.board.is_over(now) {
+            return self.begin_waiting(now);
+        }
+        let poll = self.sweep.poll(now);
+        let nobody_to_ask = poll == Poll::Done;
+        if nobody_to_ask || self.sweep.is_through() || self.all_known() {
+            self.next_stage(now);
+        }
+        self.measure();
+        poll
+    }
+
+    fn probing(&mut self, now: Time) -> Poll {
+        let asking = if self.board.is_over(now) { Poll::Done } else { self.sweep.poll(now) };
+        let Some(prober) = &mut self.prober else { return self.begin_waiting(now) };
+        let probing = prober.poll(now);
+        let leading = prober.leading();
+        self.board.enter(ScanPhase::Probing(leading));
+        self.measure();
+        match (asking, probing) {
+            (_, Poll::Done) if self.board.counters.active_senders.get() == 0 => {
+                if self.board.is_over(now) {
+                    self.begin_waiting(now)
+                } else {
+                    self.next_stage(now);
+                    // A stage that follows a stage: polled on the next turn.
+                    Poll::Wait(now)
+                }
+            }
+            // Other senders are still at it.
+            (asking, Poll::Done) => earlier(asking, Poll::Wait(now + GLANCE)),
+            (asking, probing) => earlier(asking, probing),
+        }
+    }
+
+    fn waiting(&mut self, now: Time, since: Time) -> Poll {
+        let over = self.board.is_over(now);
+        let asking = if over { Poll::Done } else { self.sweep.poll(now) };
+        if let Poll::Send(_) = asking {
+            return asking;
+        }
+        let silent = self.ends(since, over);
+        let called = if over || !self.last_called { Time::ZERO } else { self.sweep.settled() };
+        let end = if self.outstanding() == 0 && !over { called } else { silent.max(called) };
+        if now < end {
+            return earlier(asking, Poll::Wait(end.min(now + GLANCE)));
+        }
+        if !over {
+            self.next_stage(now);
+            if self.course != Course::Waiting(since) {
+                return Poll::Wait(now);
+            }
+        }
+        self.conclude(now);
+        self.board.set_done(1.0);
+        self.course = Course::Done;
+        Poll::Done
+    }
+
+    /// Everything reachable that is in no stage yet becomes the next one; if there is nothing, waits.
+    fn next_stage(&mut self, now: Time) {
+        if let Some(stage) = self.canary_stage() {
+            self.begin(now, stage, 1);
+            return;
+        }
+        let board = &self.board;
+        let fresh = board.reachable().intersection(&board.config.addresses).difference(&self.staged);
+        let number = board.stages.iter().count();
+        if !fresh.is_empty() && number + 1 < Stages::MOST {
+            let hosts = fresh.len();
+            self.staged = self.staged.union(&fresh);
+            if let Ok(space) = TargetSpace::new(fresh, board.config.ports.clone()) {
+                let seed = board.config.seed.wrapping_add((number as u64) << 32);
+                // Too many targets for a bit each: nothing could be said about the silent.
+                let accounted = board.config.is_accounted() && space.len() <= Answered::LIMIT;
+                let rate = board.config.rate_over(hosts);
+                let (senders, rate) = if accounted { (1, rate.min(MARKED)) } else { (board.config.senders, rate) };
+                let stage = Stage::new(space, seed, senders, board.config.most_attempts, rate, true);
+                if accounted {
+                    self.survey(now, stage);
+                } else {
+                    self.begin(now, stage, hosts);
+                }
+                return;
+            }
+        }
+        if !matches!(self.course, Course::Waiting(_)) {
+            self.begin_waiting(now);
+        }
+    }
+
+    fn begin(&mut self, now: Time, stage: Stage, hosts: u128) {
+        self.conclude(now);
+        let board = &self.board;
+        let rate = board.config.rate_over(hosts);
+        let Some(number) = board.stages.begin(stage) else { return };
+        let mut shares = (0..board.config.senders).map(|sender| Prober::new(Arc::clone(board), number, sender, rate));
+        self.prober = shares.next().map(Lead::Share);
+        self.helpers = shares.collect();
+        self.course = Course::Probing;
+    }
+
+    fn survey(&mut self, now: Time, stage: Stage) {
+        self.conclude(now);
+        let Some(number) = self.board.stages.begin(stage) else { return };
+        self.prober = Some(Lead::Survey(Box::new(Survey::new(Arc::clone(&self.board), number))));
+        self.course = Course::Probing;
+    }
+
+    /// The stage under way has ended.
+    fn conclude(&mut self, now: Time) {
+        if let Some(Lead::Survey(survey)) = &mut self.prober {
+            survey.conclude(now);
+        }
+    }
+
+    fn canary_stage(&mut self) -> Option<Stage> {
+        let config = &self.board.config;
+        let canary = config.canary.filter(|_| !self.canary_staged)?;
+        self.canary_staged = true;
+        let address: AddressSet = AddressRange::new(canary.addr, canary.addr).into_iter().collect();
+        if self.board.reachable().intersection(&address).is_empty() {
+            return None;
+        }
+        let space = TargetSpace::new(address, PortSet::from_iter([canary.port])).ok()?;
+        // In the scan anyway: probed once.
+        if config.addresses.contains(canary.addr) && config.ports.contains(canary.port) {
+            return None;
+        }
+        Some(Stage::new(space, config.seed, config.senders, config.most_attempts, config.host_rate, false))
+    }
+
+    fn begin_waiting(&mut self, now: Time) -> Poll {
+        self.board.enter(ScanPhase::Waiting);
+        self.course = Course::Waiting(now);
+        if !self.last_called && !self.board.is_over(now) && !self.board.neighbours.is_empty() && !self.all_known() {
+            self.last_called = true;
+            self.sweep.last_call(now);
+        }
+        Poll::Wait(now)
+    }
+
+    /// When the last probe has been waited for long enough.
+    fn ends(&self, since: Time, over: bool) -> Time {
+        let board = &self.board;
+        let patience = board.config.wait.unwrap_or_else(|| board.rtt.patience());
+        if board.is_stopped() {
+            return since + patience.min(WHEN_STOPPED);
+        }
+        if over {
+            return since + patience.min(WHEN_OUT_OF_TIME);
+        }
+        if board.counters.probes.get() == 0 { since } else { board.counters.last_sent() + patience }
+    }
+
+    /// Probed targets that have not answered.
+    fn outstanding(&self) -> u64 {
+        let counters = &self.board.counters;
+        counters.targets_probed.get().saturating_sub(counters.answered.get())
+    }
+
+    fn all_known(&self) -> bool {
+        (0..self.board.neighbours.len()).all(|entry| self.board.neighbours.is_known(entry))
+    }
+
+    /// Sending done as a share of the time it is expected to take.
+    fn measure(&self) {
+        let config = &self.board.config;
+        let (asked, to_ask) = self.sweep.progress();
+        let (probed, to_probe) = self.prober.as_ref().map_or((0, 1), Lead::progress);
+        let asking = to_ask as f64 / 2000.0;
+        let targets = config.addresses.len() as f64 * f64::from(config.ports.len());
+        let probing = targets * f64::from(config.attempts) / config.rate_over(config.addresses.len()) as f64;
+        let done = asking * share(asked, to_ask) + probing * share(probed, to_probe);
+        self.board.set_done(done / (asking + probing).max(1e-9));
+    }
+}
+
+impl Source for Conductor {
+    fn poll(&mut self, now: Time) -> Poll {
+        loop {
+            let before = self.course;
+            let poll = match self.course {
+                Course::Sweeping => self.sweeping(now),
+                Course::Probing => self.probing(now),
+                Course::Waiting(since) => self.waiting(now, since),
+                Course::Done => return Poll::Done,
+            };
+            // A new course is polled at once; each change goes forward, so this ends.
+            if self.course == before {
+                return poll;
+            }
+        }
+    }
+
+    fn peek(&mut self, now: Time) -> Option<Shot> {
+        self.asking = self.asking || self.sweep_is_due(now);
+        if self.asking {
+            return self.sweep.peek();
+        }
+        if self.course == Course::Probing { self.prober.as_mut()?.peek(now) } else { None }
+    }
+
+    fn sent(&mut self, now: Time) {
+        if std::mem::take(&mut self.asking) {
+            self.sweep.sent(now);
+        } else if let Some(prober) = &mut self.prober {
+            prober.sent(now);
+        }
+    }
+}
+
+impl Lead {
+    fn poll(&mut self, now: Time) -> Poll {
+        match self {
+            Self::Share(prober) => prober.poll(now),
+            Self::Survey(survey) => survey.poll(now),
+        }
+    }
+
+    fn peek(&mut self, now: Time) -> Option<Shot> {
+        match self {
+            Self::Share(prober) => prober.peek(now),
+            Self::Survey(survey) => survey.peek(now),
+        }
+    }
+
+    fn sent(&mut self, now: Time) {
+        match self {
+            Self::Share(prober) => prober.sent(now),
+            Self::Survey(survey) => survey.sent(now),
+        }
+    }
+
+    fn leading(&self) -> u8 {
+        match self {
+            Self::Share(prober) => prober.leading(),
+            Self::Survey(survey) => survey.pass(),
+        }
+    }
+
+    fn progress(&self) -> (u64, u64) {
+        match self {
+            Self::Share(prober) => prober.progress(),
+            Self::Survey(survey) => survey.progress(),
+        }
+    }
+}
+
+fn share(done: u64, all: u64) -> f64 {
+    if all == 0 { 1.0 } else { done as f64 / all as f64 }
+}
+
+/// What to do when two sources are polled: send if either may, else wait for the earlier.
+fn earlier(one: Poll, other: Poll) -> Poll {
+    match (one, other) {
+        (Poll::Send(n), Poll::Send(m)) => Poll::Send(n.max(m)),
+        (Poll::Send(n), _) | (_, Poll::Send(n)) => Poll::Send(n),
+        (Poll::Wait(a), Poll::Wait(b)) => Poll::Wait(a.min(b)),
+        (Poll::Wait(a), Poll::Done) | (Poll::Done, Poll::Wait(a)) => Poll::Wait(a),
+        (Poll::Done, Poll::Done) => Poll::Done,
+    }
+}
+
+/// How often something another thread may change is looked at.
+const GLANCE: Duration = Duration::from_millis(2);
+/// Replies on their way when the user ends the scan are still taken.
+const WHEN_STOPPED: Duration = Duration::from_millis(200);
+/// And when its time is up.
+const WHEN_OUT_OF_TIME: Duration = Duration::from_millis(500);
+/// Faster than so many a second the times of probes are remembered in groups.
+const MARKED: u64 = 1_000_000;

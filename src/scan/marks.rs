@@ -1,0 +1,102 @@
+//! When a probe was sent, without memory per probe: position in the order → time, in a small ring of marks.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::time::Time;
+
+/// Times at which groups of consecutive positions were sent, for one sender and one attempt. The sender writes, receivers read.
+#[derive(Debug)]
+pub(super) struct Marks {
+    /// Group number (low 24 bits) and time (40 bits of microseconds, 12 days), one entry a group, the newest groups only.
+    ring: Vec<AtomicU64>,
+    /// A group has `1 << shift` positions.
+    shift: u32,
+}
+
+impl Marks {
+    /// Marks for `positions` positions sent at up to `rate` a second: exact for as many as the ring holds, coarser groups beyond,
+    /// so that the last ten seconds are always covered.
+    pub(super) fn new(positions: u64, rate: u64) -> Self {
+        let cover = positions.min(rate.saturating_mul(COVER.as_secs())).max(1);
+        let shift = cover.div_ceil(ENTRIES).next_power_of_two().trailing_zeros();
+        let entries = (cover >> shift).clamp(1, ENTRIES).next_power_of_two();
+        let mut ring = Vec::new();
+        ring.resize_with(entries as usize, || AtomicU64::new(EMPTY));
+        Self { ring, shift }
+    }
+
+    /// The probe at `position` leaves now; positions ascend.
+    #[inline]
+    pub(super) fn sent(&self, position: u64, now: Time) {
+        let group = position >> self.shift;
+        let entry = &self.ring[group as usize & (self.ring.len() - 1)];
+        let tag = group & TAG;
+        if self.shift == 0 || entry.load(Ordering::Relaxed) & TAG != tag || position & ((1 << self.shift) - 1) == 0 {
+            entry.store((now.as_nanos() / 1000) << 24 | tag, Ordering::Relaxed);
+        }
+    }
+
+    /// When the probe at `position` left, if that is still known: not earlier than the truth by more than a group takes.
+    #[inline]
+    pub(super) fn time(&self, position: u64) -> Option<Time> {
+        let group = position >> self.shift;
+        let at = self.look(group)?;
+        if self.shift == 0 {
+            return Some(at);
+        }
+        let Some(after) = self.look(group + 1) else { return Some(at) };
+        let share = position & ((1 << self.shift) - 1);
+        let span = after.since(at).as_nanos() as u64;
+        Some(at + Duration::from_nanos((span >> self.shift) * share))
+    }
+
+    fn look(&self, group: u64) -> Option<Time> {
+        let entry = self.ring[group as usize & (self.ring.len() - 1)].load(Ordering::Relaxed);
+        (entry != EMPTY && entry & TAG == group & TAG).then(|| Time::from_nanos((entry >> 24) * 1000))
+    }
+}
+
+/// Entries of a ring: 512 KiB.
+const ENTRIES: u64 = 1 << 16;
+/// Longer than any round trip that is waited for.
+const COVER: Duration = Duration::from_secs(10);
+const TAG: u64 = (1 << 24) - 1;
+const EMPTY: u64 = u64::MAX;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn exact_while_small() {
+        let marks = Marks::new(1000, 10_000);
+        for position in 0..1000 {
+            marks.sent(position, Time::from_nanos(position * 100_000));
+        }
+        for position in 0..1000 {
+            assert_eq!(marks.time(position), Some(Time::from_nanos(position * 100_000)));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn recent_positions_are_close(rate in 1_000u64..5_000_000, positions in 1u64..2_000_000) {
+            let marks = Marks::new(u64::MAX, rate);
+            let interval = 1_000_000_000 / rate;
+            for position in 0..positions {
+                marks.sent(position, Time::from_nanos(position * interval));
+            }
+            let last = positions - 1;
+            let group = (10 * rate).div_ceil(ENTRIES).next_power_of_two();
+            for back in [0, 1, 7, rate / 10, rate, 5 * rate] {
+                let Some(position) = last.checked_sub(back) else { continue };
+                let time = marks.time(position).expect("covered");
+                let error = time.as_nanos().abs_diff(position * interval);
+                prop_assert!(error <= (group + 1) * interval + 2_000, "{error} ns at {position} of {positions}, {rate}/s");
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! WHEN and WHY a probe is sent, and what a reply proves: pure decisions. Time is passed in; the same seed and inputs give the same outputs.
+
+mod answered;
+mod blocks;
+mod board;
+mod canary;
+mod completeness;
+mod conductor;
+mod config;
+mod cookie;
+mod cursors;
+mod echo;
+mod egress;
+mod evidence;
+mod finding_record;
+mod marks;
+mod neighbours;
+mod observer;
+mod outcome;
+mod pacer;
+mod prober;
+pub mod rate;
+mod record;
+mod stage;
+mod survey;
+mod sweep;
+mod tour;
+mod windows;
+
+pub use answered::Answered;
+pub use board::{Board, Count, Counters, PaceMeter, RttMeter, ScanPhase};
+pub use completeness::{Completeness, Shortfall};
+pub use conductor::Conductor;
+pub use config::{RatePolicy, ScanConfig};
+pub use cookie::{Cookie, Flow, SourcePorts};
+pub use egress::{Egress, EgressMap, NextHop};
+pub use finding_record::Record;
+pub use neighbours::{Neighbours, News, Wanted};
+pub use observer::{Observed, Observer};
+pub use outcome::{Finding, Outcome, Reason, State};
+pub use pacer::Pacer;
+pub use prober::{Poll, Prober, Shot, ShotFrame, Source};
+pub use record::{EgressRecord, HostRecord, HostState, Mode, ScanRecord, Summary};
+pub use stage::{Stage, Stages};
+pub use survey::Survey;
+pub use sweep::Sweep;

@@ -1,0 +1,157 @@
+//! What was learned about a target, and from what evidence.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::target::Target;
+use crate::time::Time;
+
+/// The state of a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum State {
+    /// A proven SYN-ACK, or a completed connection.
+    Open,
+    /// A proven RST, or a refused connection.
+    Closed,
+    /// A proven ICMP error, or no reply.
+    Filtered,
+}
+
+impl State {
+    /// The field's word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Closed => "closed",
+            Self::Filtered => "filtered",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Why a port or host is in its state, in the words tools expect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Reason {
+    /// A SYN-ACK that acknowledges our sequence number.
+    SynAck,
+    /// A RST that acknowledges our sequence number.
+    Reset,
+    /// connect() was refused (an RST that the kernel saw).
+    ConnRefused,
+    /// Silence after every attempt.
+    NoResponse,
+    /// ICMP 3/0.
+    NetUnreach,
+    /// ICMP 3/1.
+    HostUnreach,
+    /// ICMP 3/2.
+    ProtoUnreach,
+    /// ICMP 3/3.
+    PortUnreach,
+    /// ICMP 3/9.
+    NetProhibited,
+    /// ICMP 3/10.
+    HostProhibited,
+    /// ICMP 3/13.
+    AdminProhibited,
+    /// ICMP 11.
+    TimeExceeded,
+    /// Host up: it answered ARP.
+    ArpResponse,
+    /// Host down: it did not answer ARP.
+    NoArpResponse,
+    /// Host up: it is this machine.
+    LocalhostResponse,
+}
+
+impl Reason {
+    /// The field's word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SynAck => "syn-ack",
+            Self::Reset => "reset",
+            Self::ConnRefused => "conn-refused",
+            Self::NoResponse => "no-response",
+            Self::NetUnreach => "net-unreach",
+            Self::HostUnreach => "host-unreach",
+            Self::ProtoUnreach => "proto-unreach",
+            Self::PortUnreach => "port-unreach",
+            Self::NetProhibited => "net-prohibited",
+            Self::HostProhibited => "host-prohibited",
+            Self::AdminProhibited => "admin-prohibited",
+            Self::TimeExceeded => "time-exceeded",
+            Self::ArpResponse => "arp-response",
+            Self::NoArpResponse => "no-arp-response",
+            Self::LocalhostResponse => "localhost-response",
+        }
+    }
+
+    /// What an ICMP error of this type and code says about the port (RFC 792, RFC 1122 section 3.2.2.1, RFC 1812 section 5.2.7.1); `None` if nothing.
+    pub const fn from_icmp(kind: u8, code: u8) -> Option<Self> {
+        match (kind, code) {
+            (3, 0) => Some(Self::NetUnreach),
+            (3, 1) => Some(Self::HostUnreach),
+            (3, 2) => Some(Self::ProtoUnreach),
+            (3, 3) => Some(Self::PortUnreach),
+            (3, 9) => Some(Self::NetProhibited),
+            (3, 10) => Some(Self::HostProhibited),
+            (3, 13) => Some(Self::AdminProhibited),
+            (11, _) => Some(Self::TimeExceeded),
+            _ => None,
+        }
+    }
+
+    /// What an `ICMPv6` error of this type and code says about the port (RFC 4443 sections 3.1 and 3.3); `None` if nothing.
+    pub const fn from_icmpv6(kind: u8, code: u8) -> Option<Self> {
+        match (kind, code) {
+            (1, 0) => Some(Self::NetUnreach),
+            (1, 1 | 5 | 6) => Some(Self::AdminProhibited),
+            (1, 3) => Some(Self::HostUnreach),
+            (1, 4) => Some(Self::PortUnreach),
+            (3, _) => Some(Self::TimeExceeded),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A state and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Outcome {
+    /// The state.
+    pub state: State,
+    /// The evidence's name.
+    pub reason: Reason,
+    /// Who answered, if it was not the target.
+    pub reason_addr: Option<IpAddr>,
+}
+
+/// A target with its outcome and evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What was probed.
+    pub target: Target,
+    /// What it is.
+    pub outcome: Outcome,
+    /// Time to live of the reply on arrival; unknown from connect().
+    pub ttl: Option<u8>,
+    /// Round-trip time; left out where the reply cannot be matched to one transmission.
+    pub rtt: Option<Duration>,
+    /// Which attempt was answered, from 1.
+    pub attempt: u8,
+    /// When the reply arrived.
+    pub time: Time,
+}

@@ -1,0 +1,267 @@
+//! Which probe leaves next: cursors over the order, one for each attempt, the later ones trailing.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::board::Board;
+use super::cookie::Flow;
+use super::cursors::Cursors;
+use super::egress::NextHop;
+use super::pacer::Pacer;
+use super::stage::Stage;
+use crate::packet::{Hop, Probe};
+use crate::target::Target;
+use crate::time::Time;
+
+/// What a sender should do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Poll {
+    /// Up to so many frames may leave.
+    Send(u64),
+    /// Nothing until then.
+    Wait(Time),
+    /// Nothing more, ever.
+    Done,
+}
+
+/// A frame to be sent, and the link it leaves by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shot {
+    /// Number of the link.
+    pub link: usize,
+    /// What to write.
+    pub frame: ShotFrame,
+}
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShotFrame {
+    /// A SYN.
+    Syn(Probe),
+    /// An ARP request.
+    Arp(super::Wanted),
+}
+
+/// Where frames come from: polled by one sender, which writes each frame it peeks at and says so.
+pub trait Source {
+    /// What to do now.
+    fn poll(&mut self, now: Time) -> Poll;
+    /// The next frame; stays the same until [`Source::sent`].
+    fn peek(&mut self, now: Time) -> Option<Shot>;
+    /// The frame last peeked at is on its way.
+    fn sent(&mut self, now: Time);
+}
+
+/// One sender's share of a stage: positions `sender, sender + senders, …` of the order.
+#[derive(Debug)]
+pub struct Prober {
+    board: Arc<Board>,
+    stage: usize,
+    sender: u64,
+    /// How many positions the share has.
+    steps: u64,
+    cursors: Cursors,
+    /// Attempts that are being made; more are opened where repeats bring answers.
+    attempts: u8,
+    /// Between the attempts at a target, as known when last polled.
+    delay: Duration,
+    last_sent: Time,
+    pacer: Pacer,
+    pending: Option<Pending>,
+    unpublished: Unpublished,
+    finished: bool,
+}
+
+/// What was sent since the board was last told. Told once a poll: a shared counter raised at each probe is fought over by all threads.
+#[derive(Debug, Default)]
+struct Unpublished {
+    probes: u64,
+    /// Of these, first attempts.
+    targets: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    shot: Shot,
+    attempt: u8,
+    step: u64,
+}
+
+impl Prober {
+    /// The share of `sender` in stage `stage` of the board, at its part of `rate` probes a second.
+    pub fn new(board: Arc<Board>, stage: usize, sender: u64, rate: u64) -> Self {
+        let senders = board.config.senders;
+        let len = board.stages.at(stage).map_or(0, |stage| stage.order.len());
+        board.counters.active_senders.add(1);
+        Self {
+            stage,
+            sender,
+            steps: (len + senders - 1 - sender) / senders,
+            cursors: Cursors::new(board.config.attempts),
+            attempts: board.config.attempts,
+            delay: delay(&board),
+            last_sent: Time::ZERO,
+            pacer: Pacer::new((rate / senders).max(1)),
+            pending: None,
+            unpublished: Unpublished::default(),
+            finished: false,
+            board,
+        }
+    }
+
+    /// Steps of all attempts done, and in all.
+    pub fn progress(&self) -> (u64, u64) {
+        self.cursors.progress(self.steps)
+    }
+
+    /// The first attempt that is not through: its cursor's place in the share tells which targets were probed at all.
+    pub fn leading(&self) -> u8 {
+        self.cursors.leading(self.steps)
+    }
+
+    /// Tells the board what was sent, and how far the first attempt is.
+    fn publish(&mut self) {
+        let Unpublished { probes, targets } = std::mem::take(&mut self.unpublished);
+        let counters = &self.board.counters;
+        if probes > 0 {
+            counters.probes.add(probes);
+            counters.last_sent.raise_to(self.last_sent.as_nanos());
+        }
+        if let Some(stage) = self.board.stages.at(self.stage) {
+            stage.took(self.sender, self.cursors.at(1));
+            if targets > 0 && stage.reported {
+                counters.targets_probed.add(targets);
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Poll {
+        self.publish();
+        self.finished = true;
+        self.board.counters.active_senders.sub(1);
+        Poll::Done
+    }
+
+    /// Finds the next probe: the most trailing attempt that may go on is first, so that no target waits for its retry for long.
+    fn seek(&mut self, now: Time) -> Seek {
+        if self.pending.is_some() {
+            return Seek::Ready;
+        }
+        let Self { board, cursors, delay, .. } = self;
+        let Some(stage) = board.stages.at(self.stage) else { return Seek::Exhausted };
+        let mut later = Time::NEVER;
+        let mut skipped = 0;
+        for attempt in (1..=self.attempts).rev() {
+            let (limit, until) = cursors.release(attempt, self.steps, now, *delay);
+            later = later.min(until);
+            while cursors.at(attempt) < limit {
+                let step = cursors.at(attempt);
+                if let Some(shot) = aim_at(board, stage, step * board.config.senders + self.sender, attempt) {
+                    self.pending = Some(Pending { shot, attempt, step });
+                    return Seek::Ready;
+                }
+                cursors.advance(attempt, step + 1, now);
+                skipped += 1;
+                if skipped == SKIP_AT_ONCE {
+                    return Seek::Later(now);
+                }
+            }
+        }
+        // When nobody is silent, the delay before the next attempt has nobody to wait for.
+        if !stage.has_silent() {
+            return Seek::Exhausted;
+        }
+        if !cursors.are_through(self.steps) {
+            return Seek::Later(later);
+        }
+        if self.attempts >= board.config.most_attempts {
+            return Seek::Exhausted;
+        }
+        // The last attempt has its time; then what it brought says whether another pays.
+        let settled = self.last_sent + *delay;
+        if now < settled {
+            return Seek::Later(settled);
+        }
+        if !stage.is_worthwhile(self.attempts) {
+            return Seek::Exhausted;
+        }
+        cursors.open();
+        self.attempts += 1;
+        Seek::Later(now)
+    }
+}
+
+impl Source for Prober {
+    fn poll(&mut self, now: Time) -> Poll {
+        if self.finished {
+            return Poll::Done;
+        }
+        self.publish();
+        if self.board.is_over(now) {
+            return self.finish();
+        }
+        self.delay = delay(&self.board);
+        match self.seek(now) {
+            Seek::Ready => match self.pacer.allowance(now) {
+                0 => Poll::Wait(self.pacer.next()),
+                allowance => Poll::Send(allowance),
+            },
+            Seek::Later(until) => Poll::Wait(until),
+            Seek::Exhausted => self.finish(),
+        }
+    }
+
+    fn peek(&mut self, now: Time) -> Option<Shot> {
+        self.seek(now);
+        self.pending.map(|pending| pending.shot)
+    }
+
+    fn sent(&mut self, now: Time) {
+        let Some(Pending { attempt, step, .. }) = self.pending.take() else { return };
+        self.pacer.spend(now, 1);
+        self.last_sent = now;
+        self.unpublished.probes += 1;
+        self.unpublished.targets += u64::from(attempt == 1);
+        if let Some(stage) = self.board.stages.at(self.stage) {
+            stage.sent(self.sender, attempt, step, now);
+        }
+        self.cursors.advance(attempt, step + 1, now);
+    }
+}
+
+/// Between the attempts at a target: the user's word, or the patience of the path.
+fn delay(board: &Board) -> Duration {
+    board.config.timeout.unwrap_or_else(|| board.rtt.patience())
+}
+
+enum Seek {
+    Ready,
+    Later(Time),
+    Exhausted,
+}
+
+/// The probe of `attempt` at `position`; `None` if its target has answered or cannot be reached now.
+#[inline]
+fn aim_at(board: &Board, stage: &Stage, position: u64, attempt: u8) -> Option<Shot> {
+    let index = stage.order.index(position);
+    if stage.answered.contains(index) { None } else { aim(board, stage, index, attempt) }
+}
+
+/// The probe of `attempt` for target `index`; `None` if it cannot be reached now.
+#[inline]
+pub(super) fn aim(board: &Board, stage: &Stage, index: u64, attempt: u8) -> Option<Shot> {
+    let Target { addr: IpAddr::V4(addr), port } = stage.space.get(index) else { return None };
+    let egress = board.egresses.of(addr)?;
+    let hop = match egress.hop {
+        NextHop::None => Hop::Ip,
+        NextHop::OnLink(source) => Hop::Ethernet { source, destination: board.neighbours.mac(addr)? },
+        NextHop::Gateway(source, number) => Hop::Ethernet { source, destination: board.neighbours.gateway(number)? },
+    };
+    let (source_port, sequence) = board.cookie.probe(Flow { source: egress.source, destination: addr, port }, attempt);
+    let probe = Probe { hop, source: egress.source, destination: addr, source_port, destination_port: port, sequence };
+    Some(Shot { link: egress.link, frame: ShotFrame::Syn(probe) })
+}
+
+/// Answered targets passed over before the sender looks at the clock again: under half a millisecond.
+const SKIP_AT_ONCE: u32 = 4096;

@@ -1,0 +1,450 @@
+//! A stage asked by one sender in passes over blocks, at a controlled rate, with canaries between: it goes on until little enough is missed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
+use super::blocks::Blocks;
+use super::board::Board;
+use super::canary::Responders;
+use super::completeness::{Completeness, Shortfall};
+use super::config::RatePolicy;
+use super::echo::Echo;
+use super::evidence::Evidence;
+use super::outcome::Reason;
+use super::pacer::Pacer;
+use super::prober::{Poll, Shot, Source, aim};
+use super::rate::{AdaptiveRate, FixedRate, RateController};
+use super::tour::{Hosts, LocalMeter, Tour};
+use super::windows::{Purpose, Windows};
+use crate::time::Time;
+
+/// The sender of a stage that keeps account: of loss, by canaries; of the rate, by windows; of what is missed, by blocks.
+///
+/// It is the counterpart of [`super::Prober`], whose attempts trail each other at a fixed rate. There is one for a stage, and it sends all of it.
+#[derive(Debug)]
+pub struct Survey {
+    board: Arc<Board>,
+    stage: usize,
+    random: SmallRng,
+    pacer: Pacer,
+    rate: Box<dyn RateController>,
+    windows: Windows,
+    responders: Responders,
+    blocks: Blocks,
+    evidence: Evidence,
+    tour: Tour,
+    hosts: Hosts,
+    pending: Option<Pending>,
+    local: LocalMeter,
+    open: u64,
+    end: Option<End>,
+    released: bool,
+}
+
+/// It has ended, and if too early, why.
+#[derive(Clone, Copy, Debug)]
+struct End(Option<Shortfall>);
+
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    shot: Shot,
+    what: What,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum What {
+    Position(u64),
+    Canary { index: u64, number: u8, purpose: Purpose },
+}
+
+impl Survey {
+    /// The survey of stage `stage` of the board.
+    pub fn new(board: Arc<Board>, stage: usize) -> Self {
+        let config = &board.config;
+        let (len, ports, hosts) =
+            board.stages.at(stage).map_or((0, 1, 1), |stage| (stage.order.len(), stage.space.ports().len(), stage.space.addresses().len()));
+        let most = config.rate_over(hosts) as f64;
+        let rate: Box<dyn RateController> = match config.policy {
+            RatePolicy::Fixed => Box::new(FixedRate::new(most)),
+            RatePolicy::Auto => Box::new(AdaptiveRate::new(hosts as f64, most)),
+        };
+        let blocks = Blocks::new(len);
+        let seed = config.seed ^ ((stage as u64) << 48);
+        board.counters.active_senders.add(1);
+        Self {
+            stage,
+            random: SmallRng::seed_from_u64(seed),
+            pacer: Pacer::new(rate.rate() as u64),
+            rate,
+            windows: Windows::default(),
+            responders: Responders::new(board.cookie.canaries(config.most_attempts), seed ^ 1),
+            tour: Tour { pass: 1, blocks: blocks.all(), place: 0, position: 0, sent_out: None, begins: Time::ZERO },
+            blocks,
+            evidence: Evidence::default(),
+            hosts: Hosts((ports > 1 && hosts <= MOST_HOSTS).then(|| vec![ports; hosts as usize])),
+            pending: None,
+            local: LocalMeter::default(),
+            open: 0,
+            end: None,
+            released: false,
+            board,
+        }
+    }
+
+    /// The present pass, from 1.
+    pub fn pass(&self) -> u8 {
+        self.tour.pass
+    }
+
+    /// Positions passed in the present pass, and how many it has.
+    pub fn progress(&self) -> (u64, u64) {
+        let done = if self.tour.sent_out.is_some() { self.tour.blocks.len() } else { self.tour.place };
+        (done as u64, self.tour.blocks.len() as u64)
+    }
+
+    /// What is known when the stage has ended; late answers are taken in first.
+    pub fn conclude(&mut self, now: Time) {
+        self.listen();
+        if self.end.is_none() {
+            self.end(now, Some(Shortfall::Time));
+        }
+        let Some(stage) = self.board.stages.at(self.stage) else { return };
+        let goal = self.board.config.completeness;
+        let estimate = self.blocks.estimate(goal.unwrap_or(GOAL));
+        let found = self.blocks.found();
+        let drops = self.board.counters.receiver_drops.get() > 0;
+        let shortfall = match self.end.and_then(|end| end.0) {
+            Some(Shortfall::Attempts) if found == 0 => Some(Shortfall::NobodyAnswered),
+            Some(Shortfall::Attempts) if drops => Some(Shortfall::ReceiverDrops),
+            other => other,
+        };
+        let Tour { pass, .. } = self.tour;
+        stage.conclude(Completeness {
+            found,
+            open: self.open,
+            missed: estimate.missed,
+            upper95: estimate.upper95 as u64,
+            goal,
+            shortfall: shortfall.filter(|_| goal.is_some()),
+            passes: pass,
+        });
+    }
+
+    fn end(&mut self, now: Time, shortfall: Option<Shortfall>) {
+        self.pending = None;
+        self.windows.end(now);
+        if self.tour.sent_out.is_none() || shortfall == Some(Shortfall::Time) {
+            // What is under way has not had its time: it is judged as it stands.
+            self.blocks.end_pass(self.tour.pass, &mut self.evidence);
+        }
+        self.end = Some(End(shortfall));
+    }
+
+    fn is_over(&mut self, now: Time) -> bool {
+        if self.end.is_none() && self.board.is_over(now) {
+            self.end(now, Some(Shortfall::Time));
+        }
+        if self.end.is_some() && !std::mem::replace(&mut self.released, true) {
+            self.board.counters.active_senders.sub(1);
+        }
+        self.end.is_some()
+    }
+
+    /// Takes in what has come back, closes windows, settles epochs, ends passes.
+    fn tick(&mut self, now: Time) {
+        self.listen();
+        let before = self.rate.rate();
+        self.rate.tick(now);
+        while let Some(window) = self.windows.close(now) {
+            self.rate.on_window(now, &window);
+        }
+        while let Some(epoch) = self.rate.settle() {
+            let Self { windows, blocks, evidence, responders, .. } = self;
+            if !epoch.hot {
+                evidence.clean(&epoch);
+            }
+            windows.settle(&epoch, &mut |block, count| blocks.settled(block, count, &epoch), &mut |canary, answered| {
+                if !epoch.hot {
+                    evidence.canary(canary.purpose, answered);
+                    if canary.purpose == Purpose::Meter && !answered {
+                        responders.follow_up(now, canary.index);
+                    }
+                }
+            });
+        }
+        self.windows.forget(now);
+        let rate = if self.rate.is_paused() { (IN_THE_DARK * self.responders.hosts() as f64).min(DARK) } else { self.rate.rate() };
+        if self.pacer.rate() != rate as u64 {
+            self.pacer.set_rate(rate as u64);
+        }
+        if (before - self.rate.rate()).abs() > 1e-9 {
+            self.board.pace.set(self.rate.rate(), self.rate.epochs().past.loss(), self.rate.limit());
+        }
+        let settled = self.windows.are_closed() && self.rate.epochs().are_settled();
+        if self.tour.sent_out.is_some_and(|since| settled && now >= since + self.windows.patience()) {
+            self.next_pass(now);
+        }
+    }
+
+    fn listen(&mut self) {
+        while let Some(echo) = self.board.echoes.next() {
+            if usize::from(echo.stage) == self.stage {
+                self.hear(&echo);
+            }
+        }
+    }
+
+    fn hear(&mut self, echo: &Echo) {
+        let by_tcp = matches!(echo.reason, Reason::SynAck | Reason::Reset);
+        let Some(stage) = self.board.stages.at(self.stage) else { return };
+        if echo.is_first {
+            let host = stage.space.host_of(echo.index);
+            self.blocks.answered(stage.order.position(echo.index), by_tcp);
+            self.hosts.answered(host);
+            if by_tcp {
+                self.open += u64::from(echo.reason == Reason::SynAck);
+                self.rate.answered(echo.reason == Reason::SynAck);
+                self.responders.add(echo.index, host, echo.reason);
+            }
+        }
+        if echo.attempt <= self.board.config.most_attempts {
+            if let Some(sent) = echo.sent.filter(|_| by_tcp && echo.is_first) {
+                self.windows.sample(echo.arrived.since(sent));
+                self.windows.answered(sent);
+            }
+            return;
+        }
+        let Some(answer) = self.windows.canary_answered(echo.index, echo.attempt, echo.arrived) else { return };
+        self.windows.sample(answer.round_trip);
+        if answer.is_late {
+            self.evidence.late(answer.purpose);
+            self.responders.never_mind(echo.index);
+        }
+        if answer.purpose == Purpose::Audit && by_tcp {
+            self.evidence.audit_answered();
+        }
+    }
+
+    /// A pass is over and all is known that it brings: what is asked next, if anything.
+    fn next_pass(&mut self, now: Time) {
+        let config = &self.board.config;
+        let pass = self.tour.pass;
+        self.blocks.end_pass(pass, &mut self.evidence);
+        let estimate = self.blocks.estimate(config.completeness.unwrap_or(GOAL));
+        let (found, silent) = (self.blocks.found(), self.blocks.silent());
+        let (enough, most) = match config.completeness {
+            Some(_) if found == 0 => (pass >= PASSES_FOR_NOTHING, config.most_attempts),
+            Some(_) => (estimate.missed <= estimate.allowed.max(1e-9), config.most_attempts),
+            None => (pass >= config.attempts, config.attempts),
+        };
+        if silent == 0 || (enough && found > 0) {
+            return self.end(now, None);
+        }
+        if enough || pass >= most {
+            return self.end(now, Some(if found == 0 { Shortfall::NobodyAnswered } else { Shortfall::Attempts }));
+        }
+        let chosen = match config.completeness {
+            Some(_) => self.blocks.choose(&estimate, &self.evidence.chances()),
+            None => self.blocks.all(),
+        };
+        let gap = config.timeout.unwrap_or(if pass == 1 { FIRST_GAP } else { GAP });
+        let begins = (self.blocks.earliest(&chosen) + gap).max(now);
+        let hosts = self.hosts.limit(config.host_rate).unwrap_or(f64::MAX);
+        // The silent give no ratio of answers: no faster than what the first pass has proven.
+        let proven = if pass == 1 { self.rate.proven() } else { f64::MAX };
+        self.rate.turn(now, proven.min(hosts));
+        let position = chosen.first().map_or(0, |&block| self.blocks.positions(block).start);
+        self.tour = Tour { pass: pass + 1, blocks: chosen, place: 0, position, sent_out: None, begins };
+    }
+
+    fn seek(&mut self, now: Time) -> Option<Time> {
+        if self.pending.is_some() {
+            return None;
+        }
+        if self.rate.is_paused() {
+            self.local.idle = true;
+            let picked = self.responders.pick(now);
+            let ready = picked.is_some_and(|(index, number)| self.aim_canary(index, number, Purpose::Meter));
+            return if ready { None } else { Some(now + GLANCE) };
+        }
+        if self.tour.sent_out.is_some() {
+            return Some(now + GLANCE);
+        }
+        if now < self.tour.begins {
+            return Some(self.tour.begins.min(now + GLANCE));
+        }
+        if self.seek_beside(now) {
+            return None;
+        }
+        self.seek_next(now)
+    }
+
+    /// By lot: a canary or an audit in this slot. Every n-th slot would fall in step with a policer.
+    fn seek_beside(&mut self, now: Time) -> bool {
+        let lot: f64 = self.random.random();
+        if lot >= AUDITS_FROM {
+            let share = (2000.0 / self.blocks_len()).clamp(0.01, 0.02);
+            return lot < AUDITS_FROM + share && self.audit(now);
+        }
+        if self.responders.is_empty() || lot >= self.share() {
+            return false;
+        }
+        if let Some((index, number)) = self.responders.due_follow_up(now) {
+            return self.aim_canary(index, number, Purpose::FollowUp);
+        }
+        self.responders.pick(now).is_some_and(|(index, number)| self.aim_canary(index, number, Purpose::Meter))
+    }
+
+    fn blocks_len(&self) -> f64 {
+        self.board.stages.at(self.stage).map_or(1.0, |stage| stage.order.len() as f64)
+    }
+
+    /// Share of slots that are canaries.
+    fn share(&self) -> f64 {
+        let (rate, ratio) = (self.rate.rate(), self.rate.epochs().past.ratio());
+        let few = ratio * rate < 500.0 || self.tour.pass > 1;
+        let share = if few { 0.05 } else { (4000.0 / self.blocks_len()).clamp(0.01, 0.05) };
+        share.min(ratio.max(300.0 / rate)).min(IN_THE_DARK * self.responders.hosts() as f64 / rate)
+    }
+
+    fn audit(&mut self, now: Time) -> bool {
+        let before = now - FIRST_GAP;
+        for _ in 0..AUDIT_TRIES {
+            if self.tour.place == 0 {
+                return false;
+            }
+            let block = self.tour.blocks[self.random.random_range(0..self.tour.place)];
+            if !self.blocks.can_be_audited(block, before) {
+                continue;
+            }
+            let position = self.random.random_range(self.blocks.positions(block));
+            let Some(stage) = self.board.stages.at(self.stage) else { return false };
+            let index = stage.order.index(position);
+            if stage.answered.contains(index) {
+                continue;
+            }
+            let number = self.responders.any_number();
+            return self.aim_canary(index, number, Purpose::Audit);
+        }
+        false
+    }
+
+    fn aim_canary(&mut self, index: u64, number: u8, purpose: Purpose) -> bool {
+        let Some(stage) = self.board.stages.at(self.stage) else { return false };
+        self.pending = aim(&self.board, stage, index, number).map(|shot| Pending { shot, what: What::Canary { index, number, purpose } });
+        self.pending.is_some()
+    }
+
+    /// The next silent target of the pass.
+    fn seek_next(&mut self, now: Time) -> Option<Time> {
+        let Self { board, tour, blocks, .. } = self;
+        let Some(stage) = board.stages.at(self.stage) else { return Some(Time::NEVER) };
+        for _ in 0..SKIP_AT_ONCE {
+            let Some(&block) = tour.blocks.get(tour.place) else {
+                tour.sent_out = Some(now);
+                self.windows.end(now);
+                self.rate.turn(now, f64::MAX);
+                return Some(now);
+            };
+            if tour.position >= blocks.positions(block).end {
+                tour.place += 1;
+                tour.position = tour.blocks.get(tour.place).map_or(0, |&block| blocks.positions(block).start);
+                continue;
+            }
+            let position = tour.position;
+            let index = stage.order.index(position);
+            let shot = if stage.answered.contains(index) { None } else { aim(board, stage, index, tour.pass) };
+            if let Some(shot) = shot {
+                self.pending = Some(Pending { shot, what: What::Position(position) });
+                return None;
+            }
+            tour.passed(stage, position);
+        }
+        Some(now)
+    }
+}
+
+impl Source for Survey {
+    fn poll(&mut self, now: Time) -> Poll {
+        if self.is_over(now) {
+            return Poll::Done;
+        }
+        self.tick(now);
+        if self.is_over(now) {
+            return Poll::Done;
+        }
+        match self.seek(now) {
+            None => match self.pacer.allowance(now) {
+                0 => Poll::Wait(self.pacer.next().min(now + GLANCE)),
+                allowance => Poll::Send(allowance),
+            },
+            Some(until) => {
+                self.local.idle = true;
+                Poll::Wait(until.min(self.windows.next_close()).max(now))
+            }
+        }
+    }
+
+    fn peek(&mut self, now: Time) -> Option<Shot> {
+        if self.end.is_some() {
+            return None;
+        }
+        self.seek(now);
+        self.pending.map(|pending| pending.shot)
+    }
+
+    fn sent(&mut self, now: Time) {
+        let Some(Pending { what, .. }) = self.pending.take() else { return };
+        self.pacer.spend(now, 1);
+        let board = &self.board;
+        board.counters.probes.add(1);
+        board.counters.last_sent.raise_to(now.as_nanos());
+        if let Some(achieved) = self.local.sent(now, self.rate.rate()) {
+            self.rate.local_limit(now, achieved);
+        }
+        let window = self.windows.now(now, self.tour.pass == 1, &mut *self.rate);
+        match what {
+            What::Position(position) => {
+                let block = self.blocks.of(position);
+                window.sent(block);
+                self.blocks.sent(block, now);
+                let Some(stage) = board.stages.at(self.stage) else { return };
+                stage.sent(0, self.tour.pass, position, now);
+                if self.tour.pass == 1 && stage.reported {
+                    board.counters.targets_probed.add(1);
+                }
+                self.tour.passed(stage, position);
+            }
+            What::Canary { index, number, purpose } => {
+                self.windows.ask(now, index, number, purpose);
+                board.counters.canaries.add(1);
+                if purpose == Purpose::Audit {
+                    self.evidence.audited();
+                }
+            }
+        }
+    }
+}
+
+/// How often something another thread may change is looked at.
+const GLANCE: Duration = Duration::from_millis(5);
+/// Answered targets passed over before the sender looks at the clock again.
+const SKIP_AT_ONCE: u32 = 4096;
+/// A target is not asked again sooner: loss comes in bursts.
+const FIRST_GAP: Duration = Duration::from_millis(300);
+const GAP: Duration = Duration::from_secs(1);
+/// Slots from here on are audits, by lot.
+const AUDITS_FROM: f64 = 0.9;
+const AUDIT_TRIES: u32 = 4;
+/// Canaries a second in the dark: over all, and to one host at any time.
+const DARK: f64 = 50.0;
+const IN_THE_DARK: f64 = 20.0;
+/// When nobody at all answers, more passes prove nothing.
+const PASSES_FOR_NOTHING: u8 = 3;
+/// The share the estimate is made for where none was asked for.
+const GOAL: f64 = 0.999;
+/// Hosts whose silent targets are counted one by one.
+const MOST_HOSTS: u128 = 1 << 20;

@@ -1,0 +1,81 @@
+//! Where a survey is: its pass, what each host has left, and whether this machine keeps up.
+
+use std::time::Duration;
+
+use super::stage::Stage;
+use crate::time::Time;
+
+/// The present pass: which blocks, and how far it is.
+#[derive(Debug)]
+pub(super) struct Tour {
+    pub(super) pass: u8,
+    pub(super) blocks: Vec<u32>,
+    /// Place in `blocks`, and position in the order.
+    pub(super) place: usize,
+    pub(super) position: u64,
+    /// Since when all is sent.
+    pub(super) sent_out: Option<Time>,
+    /// Nothing leaves before this.
+    pub(super) begins: Time,
+}
+
+/// Silent targets of each host, where hosts have more than one: the limit of a host follows them.
+#[derive(Debug)]
+pub(super) struct Hosts(pub(super) Option<Vec<u32>>);
+
+/// Whether this machine sends what is due.
+#[derive(Debug, Default)]
+pub(super) struct LocalMeter {
+    began: Time,
+    rate: f64,
+    sent: f64,
+    short: u32,
+    pub(super) idle: bool,
+}
+
+impl Tour {
+    pub(super) fn passed(&mut self, stage: &Stage, position: u64) {
+        self.position = position + 1;
+        if self.pass == 1 {
+            stage.took(0, position + 1);
+        }
+    }
+}
+
+impl Hosts {
+    pub(super) fn answered(&mut self, host: u64) {
+        if let Some(silent) = self.0.as_mut().and_then(|hosts| hosts.get_mut(host as usize)) {
+            *silent = silent.saturating_sub(1);
+        }
+    }
+
+    /// The rate over all at which the host with most silent targets gets `host_rate`.
+    pub(super) fn limit(&self, host_rate: u64) -> Option<f64> {
+        let hosts = self.0.as_ref()?;
+        let most = f64::from(*hosts.iter().max()?);
+        let all: f64 = hosts.iter().map(|&silent| f64::from(silent)).sum();
+        (most > 0.0).then(|| host_rate as f64 * all / most)
+    }
+}
+
+impl LocalMeter {
+    /// A probe leaves; what is achieved, if it is far less than what was due, for three spans in a row.
+    pub(super) fn sent(&mut self, now: Time, rate: f64) -> Option<f64> {
+        if self.rate.to_bits() != rate.to_bits() {
+            *self = Self { began: now, rate, ..Self::default() };
+        }
+        self.sent += 1.0;
+        let span = now.since(self.began);
+        if span < SPAN {
+            return None;
+        }
+        let achieved = self.sent / span.as_secs_f64();
+        let is_short = !self.idle && span < 2 * SPAN && rate > 2000.0 && achieved < 0.8 * rate;
+        let short = if is_short { self.short + 1 } else { 0 };
+        *self = Self { began: now, rate, short: short % 3, ..Self::default() };
+        (short == 3).then_some(achieved)
+    }
+}
+
+/// What achieved rates are measured over.
+const SPAN: Duration = Duration::from_millis(20);
