@@ -2,6 +2,7 @@
 //! own answer can be trusted.
 
 pub mod error;
+pub mod net;
 pub mod packet;
 pub mod scan;
 pub mod target;

@@ -1,0 +1,144 @@
+//! An interface's transmitters and receiver.
+//!
+//! | kind | next hop | transmit | receive |
+//! |---|---|---|---|
+//! | Ethernet | a hardware address in each frame | packet socket | packet ring |
+//! | loopback, own addresses | none | raw IP socket | packet ring on `lo`, bare IP |
+//! | tunnel | none | packet socket, bare IP | packet ring, bare IP |
+//!
+//! With [`Engine::Packet`] (Linux) frames leave by `sendmmsg` and arrive through a `TPACKET_V3` ring behind a classic BPF filter; with
+//! [`Engine::Pnet`] through pnet's datalink channel, on any system pnet knows. Everything that needs a privilege happens in [`open`];
+//! the halves work in threads without any.
+
+use std::io;
+
+use super::{Receiver, Transmitter, portable};
+use crate::error::{Error, Result};
+use crate::packet::Medium;
+
+/// What kind of link an interface is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LinkKind {
+    /// Ethernet frames to a next hop's hardware address.
+    Ethernet,
+    /// This very machine: loopback and its own addresses, all of which are routed through `lo`.
+    Loopback,
+    /// Bare IP packets to the other end.
+    Tunnel,
+}
+
+impl LinkKind {
+    /// What frames on such a link begin with.
+    pub const fn medium(self) -> Medium {
+        match self {
+            Self::Ethernet => Medium::Ethernet,
+            Self::Loopback | Self::Tunnel => Medium::Ip,
+        }
+    }
+}
+
+/// By what means frames are sent and received.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Engine {
+    /// Linux packet sockets.
+    #[cfg_attr(target_os = "linux", default)]
+    Packet,
+    /// pnet's datalink channel: the portable way.
+    #[cfg_attr(not(target_os = "linux"), default)]
+    Pnet,
+}
+
+/// How to open a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkOptions {
+    /// By what means.
+    pub engine: Engine,
+    /// The first of our ports: TCP segments to other ports are not received. ICMP errors are, whatever they quote.
+    pub first_port: u16,
+    /// The last of our ports.
+    pub last_port: u16,
+    /// How many transmitters: one for each sending thread; 0 counts as 1.
+    pub transmitters: usize,
+    /// Memory for frames received and not yet read, in bytes. It is part of the process's resident memory once used.
+    pub receive_bytes: usize,
+}
+
+impl LinkOptions {
+    /// A receive buffer for some 50,000 replies.
+    pub const RECEIVE_BYTES: usize = 8 << 20;
+}
+
+/// An open link.
+pub struct Link {
+    /// What frames to be sent begin with.
+    pub medium: Medium,
+    /// What kind of link it is.
+    pub kind: LinkKind,
+    /// One for each sending thread.
+    pub transmitters: Vec<Box<dyn Transmitter>>,
+    /// For the receiving thread.
+    pub receiver: Box<dyn Receiver>,
+}
+
+/// Opens the interface `name`, numbered `index`; for [`LinkKind::Loopback`] that is `lo`.
+///
+/// # Errors
+/// What could not be done on which interface, and what helps: the privilege is missing, the interface does not exist or is down, or the
+/// engine is not for this system.
+pub fn open(name: &str, index: u32, kind: LinkKind, options: &LinkOptions) -> Result<Link> {
+    match options.engine {
+        #[cfg(target_os = "linux")]
+        Engine::Packet => super::linux::link::open(name, index, kind, options),
+        #[cfg(not(target_os = "linux"))]
+        Engine::Packet => Err(Error::asked("open", name, "packet sockets are Linux's").hint("use --engine pnet")),
+        Engine::Pnet => portable::open(name, index, kind, options),
+    }
+}
+
+/// Opens the interface `name`, numbered `index`, as the far end of a private network: with one transmitter, and a receiver that is shown
+/// every frame that comes in, whoever it is for. Frames that leave must still fit [`crate::packet::FRAME_CAPACITY`].
+///
+/// # Errors
+/// As [`open`].
+#[cfg(target_os = "linux")]
+pub fn tap(name: &str, index: u32, kind: LinkKind, receive_bytes: usize) -> Result<Link> {
+    super::linux::link::tap(name, index, kind, receive_bytes)
+}
+
+/// Why `operation` on `interface` failed, and what helps.
+pub(super) fn failed(operation: &'static str, interface: &str, cause: io::Error) -> Error {
+    let hint = match cause.kind() {
+        io::ErrorKind::PermissionDenied => Some("needs CAP_NET_RAW: use sudo, or --connect".to_owned()),
+        io::ErrorKind::NetworkDown => Some(format!("the interface is down: ip link set {interface} up")),
+        io::ErrorKind::NotFound => Some(NO_SUCH_INTERFACE.to_owned()),
+        _ if cause.raw_os_error().is_some_and(|number| MISSING.contains(&number)) => Some(NO_SUCH_INTERFACE.to_owned()),
+        _ => None,
+    };
+    let error = Error::io(operation, interface, cause);
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+const NO_SUCH_INTERFACE: &str = "no such interface: synprobe interfaces lists them";
+
+/// `ENXIO` and `ENODEV`, which have these numbers on every Unix.
+const MISSING: [i32; 2] = [6, 19];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_what_helps() {
+        let text = |cause: io::Error| failed("attach filter to", "eth0", cause).to_string();
+        let denied = text(io::ErrorKind::PermissionDenied.into());
+        assert_eq!(denied, "attach filter to eth0: permission denied (needs CAP_NET_RAW: use sudo, or --connect)");
+        assert!(text(io::ErrorKind::NetworkDown.into()).ends_with(" (the interface is down: ip link set eth0 up)"));
+        for number in MISSING {
+            assert!(text(io::Error::from_raw_os_error(number)).ends_with(" (no such interface: synprobe interfaces lists them)"));
+        }
+        assert!(text(io::ErrorKind::OutOfMemory.into()).ends_with("out of memory"));
+    }
+}

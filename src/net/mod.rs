@@ -1,0 +1,96 @@
+//! WHERE packets go: the operating system. It does not know what a scan is.
+//!
+//! The seam to everything above is two traits; the device lends the buffer, so one frame writer serves rings, `sendmmsg`,
+//! pnet, the simulator and a dry run.
+
+pub mod decorate;
+pub mod interface;
+pub mod link;
+#[cfg(target_os = "linux")]
+pub mod linux;
+pub mod names;
+pub mod neighbour;
+mod outbox;
+mod portable;
+pub mod ports;
+pub mod privilege;
+pub mod route;
+pub mod view;
+
+pub use link::Engine;
+
+use std::io;
+use std::time::Duration;
+
+use crate::packet::{Checksums, Medium};
+
+/// The sending half of a link.
+pub trait Transmitter: Send {
+    /// The next free frame slot, at least [`crate::packet::FRAME_CAPACITY`] bytes; `None` while the queue is full.
+    fn slot(&mut self) -> Option<&mut [u8]>;
+    /// Queues the slot last borrowed, with `len` bytes of frame in it.
+    fn commit(&mut self, len: usize);
+    /// Hands queued frames to the device; how many it took. Frames it did not take stay queued.
+    ///
+    /// # Errors
+    /// `WouldBlock` (`EAGAIN`, `ENOBUFS`) says that the device is full now; anything else that the link failed.
+    fn flush(&mut self) -> io::Result<usize>;
+    /// Frames given up since the link was opened: the device refused them for good (too long, malformed, barred by the machine's own
+    /// firewall), so they were skipped lest they hold up the queue. They are part of no [`Self::flush`] count: frames committed =
+    /// frames taken + frames refused + frames still queued.
+    fn refused(&mut self) -> u64 {
+        0
+    }
+}
+
+/// The receiving half of a link.
+pub trait Receiver: Send {
+    /// Waits up to `timeout` for frames and passes each that is there to `each`; how many there were.
+    ///
+    /// # Errors
+    /// When the link failed: the interface went away.
+    fn receive(&mut self, timeout: Duration, each: &mut dyn FnMut(Frame<'_>)) -> io::Result<usize>;
+    /// Frames the kernel could not deliver, since the link was opened.
+    fn dropped(&mut self) -> u64;
+}
+
+/// A received frame.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// From the link-layer header on (Ethernet) or the IP header on (bare IP).
+    pub bytes: &'a [u8],
+    /// What `bytes` begins with.
+    pub medium: Medium,
+    /// When the kernel saw it: nanoseconds of the wall clock since the Unix epoch (`CLOCK_REALTIME`); `None` where the link cannot tell.
+    pub wall: Option<u64>,
+    /// Whether its transport checksum is to be verified.
+    pub checksums: Checksums,
+}
+
+impl<T: Transmitter + ?Sized> Transmitter for Box<T> {
+    fn slot(&mut self) -> Option<&mut [u8]> {
+        (**self).slot()
+    }
+
+    fn commit(&mut self, len: usize) {
+        (**self).commit(len);
+    }
+
+    fn flush(&mut self) -> io::Result<usize> {
+        (**self).flush()
+    }
+
+    fn refused(&mut self) -> u64 {
+        (**self).refused()
+    }
+}
+
+impl<T: Receiver + ?Sized> Receiver for Box<T> {
+    fn receive(&mut self, timeout: Duration, each: &mut dyn FnMut(Frame<'_>)) -> io::Result<usize> {
+        (**self).receive(timeout, each)
+    }
+
+    fn dropped(&mut self) -> u64 {
+        (**self).dropped()
+    }
+}
