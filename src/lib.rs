@@ -1,6 +1,7 @@
 //! synprobe tells an auditor which TCP ports are open, closed or filtered on every address of a range, fast, and says how far its
 //! own answer can be trusted.
 
+pub mod connect;
 pub mod error;
 pub mod net;
 pub mod packet;
