@@ -5,6 +5,7 @@ pub mod connect;
 pub mod error;
 pub mod net;
 pub mod packet;
+pub mod run;
 pub mod scan;
 pub mod target;
 pub mod time;

@@ -1,0 +1,25 @@
+//! Puts the halves of a scan on threads; the only layer that reads the clock.
+//!
+//! [`scan()`] is the whole of it: a [`Request`] goes in, [`Event`]s come out on the calling thread, a
+//! [`Summary`](crate::scan::Summary) ends it. [`lockstep()`] runs the same decisions in virtual time.
+
+mod clock;
+pub mod connect;
+mod ledger;
+mod lockstep;
+mod open;
+mod plan;
+mod reporter;
+mod request;
+mod rollcall;
+mod scan;
+mod step;
+mod summary;
+mod threads;
+
+pub use crate::net::Engine;
+pub use clock::{Clock, arrival};
+pub use lockstep::{VirtualClock, lockstep};
+pub use request::{Event, Phase, PlanRecord, Progress, Rate, Request, Show, Stop, Technique};
+pub use scan::{plan, preview, scan, scan_with};
+pub use step::{Inlet, Next, Outlets, receive_step, transmit_step};

@@ -1,0 +1,98 @@
+//! From a plan to open links: everything a raw scan needs a privilege for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::plan::{Plan, SynPlan, known_gateways};
+use super::request::{Rate, Request};
+use super::step::Inlet;
+use super::threads::Links;
+use crate::error::{Error, Result};
+use crate::net::link::{LinkKind, LinkOptions, open};
+use crate::net::ports::PortBlock;
+use crate::scan::{Board, Cookie, Neighbours, Observer, ScanConfig, SourcePorts};
+use crate::time::Time;
+
+/// The decided form of the raw part of a request.
+pub(super) fn config(request: &Request, plan: &Plan, syn: &SynPlan) -> ScanConfig {
+    let defaults = ScanConfig::new(syn.addresses.clone(), request.ports.clone(), plan.seed);
+    let rate = request.rate.map_or(defaults.rate, Rate::get);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    ScanConfig {
+        attempts: request.attempts.clamp(1, PORTS_HELD as u8),
+        most_attempts: request.most_attempts.clamp(request.attempts.clamp(1, PORTS_HELD as u8), PORTS_HELD as u8),
+        rate,
+        // A rate asked for is meant, also on few hosts, unless the share of a host is asked for too.
+        host_rate: request.host_rate.map_or(if request.rate.is_some() { rate } else { defaults.host_rate }, Rate::get),
+        senders: (rate / WORTH_A_SENDER).clamp(1, cores),
+        wait: request.wait,
+        timeout: request.timeout.map(|timeout| timeout.max(Duration::from_millis(10))),
+        deadline: request.max_duration.map(|most| Time::ZERO + most.saturating_sub((most / 10).min(Duration::from_millis(500)))),
+        canary: request.canary,
+        ..defaults
+    }
+}
+
+/// A raw scan with everything opened.
+pub(super) struct Raw {
+    pub(super) board: Arc<Board>,
+    pub(super) links: Links,
+    /// Kept while the scan runs: nobody else gets these ports.
+    _ports: PortBlock,
+}
+
+impl Raw {
+    /// Opens everything that needs a privilege.
+    pub(super) fn open(request: &Request, plan: &Plan, syn: &SynPlan) -> Result<Self> {
+        let config = config(request, plan, syn);
+        let (block, source_ports) = if let Some(port) = request.source_port {
+            (PortBlock::fixed(port), SourcePorts::Fixed(port))
+        } else {
+            let block = PortBlock::reserve(PORTS_HELD, &[])?;
+            let ports = SourcePorts::Block { first: block.first(), count: block.count() };
+            (block, ports)
+        };
+        let cookie = Cookie::new(key()?, source_ports, config.most_attempts);
+        let neighbours = Neighbours::new(syn.gateways.clone(), syn.asked.clone());
+        let senders = config.senders as usize;
+        let board = Arc::new(Board::new(config, cookie, syn.egresses.clone(), neighbours));
+        for (link, addr, mac) in known_gateways(syn) {
+            board.neighbours.learn(link, addr, mac, Time::ZERO);
+        }
+        let mut links = Links { outlets: (0..senders).map(|_| Vec::new()).collect(), inlets: Vec::new(), names: Vec::new() };
+        for (number, planned) in syn.links.iter().enumerate() {
+            let options = LinkOptions {
+                engine: request.engine,
+                first_port: source_ports.first(),
+                last_port: source_ports.last(),
+                transmitters: senders + 1,
+                receive_bytes: LinkOptions::RECEIVE_BYTES,
+            };
+            let mut link = open(&planned.name, planned.index, planned.kind, &options)?;
+            let resets = link.transmitters.pop().ok_or_else(|| Error::machine("open", &planned.name, "no transmitter"))?;
+            let mut observer = Observer::new(Arc::clone(&board), number);
+            if planned.kind == LinkKind::Loopback {
+                observer = observer.of_this_machine();
+            }
+            links.inlets.push(Inlet::new(link.receiver, observer, resets));
+            links.names.push(planned.name.clone());
+            for (outlets, transmitter) in links.outlets.iter_mut().zip(link.transmitters) {
+                outlets.push(transmitter);
+            }
+        }
+        Ok(Self { board, links, _ports: block })
+    }
+}
+
+/// A key for the cookies that nobody can guess.
+fn key() -> Result<[u8; 16]> {
+    use rand::TryRng;
+    let mut key = [0; 16];
+    rand::rngs::SysRng.try_fill_bytes(&mut key).map_err(|error| Error::machine("read", "the system's random numbers", error))?;
+    Ok(key)
+}
+
+/// Source ports kept: as many as attempts can be asked for.
+const PORTS_HELD: u16 = 16;
+/// A further sending thread pays from this rate on.
+const WORTH_A_SENDER: u64 = 50_000;

@@ -1,0 +1,278 @@
+//! What a caller asks of a scan, and what it is told while the scan runs.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::net::Engine;
+use crate::scan::{EgressRecord, Finding, HostRecord, Mode, ScanRecord, State};
+use crate::target::{AddressSet, PortSet, Target};
+
+/// How to ask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Technique {
+    /// SYN where the privilege is there, else connect().
+    #[default]
+    Auto,
+    /// Raw SYN segments, or an error.
+    Syn,
+    /// connect().
+    Connect,
+}
+
+/// Probes a second: `500`, `10k`, `1.5m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rate(u64);
+
+impl Rate {
+    /// A rate of `per_second` probes, at least one.
+    pub fn per_second(per_second: u64) -> Self {
+        Self(per_second.max(1))
+    }
+
+    /// Probes a second.
+    pub fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/s", self.0)
+    }
+}
+
+impl FromStr for Rate {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong =
+            || Error::asked("read rate", format!("'{text}'"), "not a number of probes a second").hint("for example 500, 10k or 1.5m");
+        let lower = text.trim().trim_end_matches("/s").to_ascii_lowercase();
+        let (digits, unit) = match lower.strip_suffix(['k', 'm', 'g']) {
+            Some(digits) => (
+                digits,
+                match lower.as_bytes()[lower.len() - 1] {
+                    b'k' => 1e3,
+                    b'm' => 1e6,
+                    _ => 1e9,
+                },
+            ),
+            None => (lower.as_str(), 1.0),
+        };
+        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+            return Err(wrong());
+        }
+        let value = digits.parse::<f64>().map_err(|_| wrong())? * unit;
+        if (1.0..=1e10).contains(&value) { Ok(Self(value as u64)) } else { Err(wrong()) }
+    }
+}
+
+/// Which single records are wanted; open ports always are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Show {
+    /// Closed ports singly.
+    pub closed: bool,
+    /// Filtered and unanswered ports singly.
+    pub filtered: bool,
+    /// Hosts that are down or gave no reply.
+    pub down: bool,
+}
+
+impl Show {
+    /// Whether a port of this state is recorded singly.
+    pub fn singly(self, state: State) -> bool {
+        match state {
+            State::Open => true,
+            State::Closed => self.closed,
+            State::Filtered => self.filtered,
+        }
+    }
+}
+
+/// Everything a scan is asked to do.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What to probe, exclusions already taken out.
+    pub addresses: AddressSet,
+    /// Addresses named singly: probed even if they are a network or broadcast address of an on-link subnet.
+    pub named: AddressSet,
+    /// Ports of each address.
+    pub ports: PortSet,
+    /// SYN, connect() or whichever is possible.
+    pub technique: Technique,
+    /// What carries raw packets on Ethernet.
+    pub engine: Engine,
+    /// Probes a second over all; `None` = the technique's default.
+    pub rate: Option<Rate>,
+    /// Probes a second to one host; `None` = the technique's default.
+    pub host_rate: Option<Rate>,
+    /// Probes to a silent target, 1 to 16.
+    pub attempts: u8,
+    /// Probes to a silent target while repeats bring answers, up to 16; `attempts` if it is less.
+    pub most_attempts: u8,
+    /// How long to wait after the last probe; `None` = as the round-trip times say.
+    pub wait: Option<Duration>,
+    /// The longest a single attempt is waited for; `None` = as the round-trip times say.
+    pub timeout: Option<Duration>,
+    /// End after this long, whatever is left.
+    pub max_duration: Option<Duration>,
+    /// Use this interface for everything.
+    pub interface: Option<String>,
+    /// Use this source address.
+    pub source_ip: Option<IpAddr>,
+    /// Use this source port for every probe.
+    pub source_port: Option<u16>,
+    /// The order's seed; `None` = a random one.
+    pub seed: Option<u64>,
+    /// Look up names (PTR) of hosts with findings.
+    pub reverse_names: bool,
+    /// A target known to answer: proves the path when nothing else does.
+    pub canary: Option<Target>,
+    /// Single records wanted.
+    pub show: Show,
+    /// Do not give the calling thread's capabilities up once everything is open.
+    pub keep_privileges: bool,
+    /// Names that did not resolve while the request was made.
+    pub unresolved: u64,
+    /// The command line as typed, for the record.
+    pub arguments: Vec<String>,
+    /// The user's note, for the record.
+    pub note: Option<String>,
+}
+
+impl Request {
+    /// A request with defaults for everything but what to probe.
+    pub fn new(addresses: AddressSet, ports: PortSet) -> Self {
+        Self {
+            addresses,
+            named: AddressSet::new(),
+            ports,
+            technique: Technique::Auto,
+            engine: Engine::Packet,
+            rate: None,
+            host_rate: None,
+            attempts: 2,
+            most_attempts: 10,
+            wait: None,
+            timeout: None,
+            max_duration: None,
+            interface: None,
+            source_ip: None,
+            source_port: None,
+            seed: None,
+            reverse_names: false,
+            canary: None,
+            show: Show::default(),
+            keep_privileges: false,
+            unresolved: 0,
+            arguments: Vec::new(),
+            note: None,
+        }
+    }
+}
+
+/// What would happen: for `--dry-run`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlanRecord {
+    /// The beginning record.
+    pub addresses: u64,
+    /// Targets to be probed.
+    pub targets: u64,
+    /// SYN, connect() or both.
+    pub mode: Mode,
+    /// Ways out.
+    pub egresses: Vec<EgressRecord>,
+    /// Addresses left out, with the reason.
+    pub left_out: Vec<(String, String)>,
+    /// Addresses without a route, with the cause.
+    pub unroutable: Vec<(String, String)>,
+    /// Expected SYNs if nothing answers, and ARP requests.
+    pub packets: (u64, u64),
+    /// Expected longest duration.
+    pub duration: Duration,
+    /// The order's seed.
+    pub seed: u64,
+}
+
+/// What the scan is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Resolving names.
+    Resolving,
+    /// Asking for hardware addresses.
+    Arp,
+    /// Sending attempt number `attempt`, from 1.
+    Probing {
+        /// The attempt of the leading cursor that is not done.
+        attempt: u8,
+    },
+    /// All sent; waiting for late replies.
+    Waiting,
+}
+
+/// A look at a running scan, a few times a second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// What it is doing.
+    pub phase: Phase,
+    /// Share of the work done, 0 to 1; never falls.
+    pub done: f64,
+    /// Probes a second over the last moments.
+    pub rate: f64,
+    /// SYNs sent, or connections begun.
+    pub probes: u64,
+    /// Open ports found.
+    pub open: u64,
+    /// Targets that answered.
+    pub answered: u64,
+    /// Time since the beginning.
+    pub elapsed: Duration,
+    /// Time that remains as expected; does not grow.
+    pub remaining: Option<Duration>,
+}
+
+/// What a scan tells its caller while it runs, on one thread, in order.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// It begins; comes first.
+    Begin(Box<ScanRecord>),
+    /// A port was learned (open ones, and others as [`Show`] asks).
+    Finding(Finding),
+    /// A host is settled.
+    Host(Box<HostRecord>),
+    /// How far it is.
+    Progress(Progress),
+    /// Something a user should know, in one line.
+    Notice(String),
+}
+
+/// Asks a running scan to end; clones share the wish.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// A wish not yet expressed.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Ends the scan within a second; results so far are reported.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// The wish itself, for threads that look at it often.
+    pub(super) fn flag(&self) -> &AtomicBool {
+        &self.0
+    }
+
+    /// Whether the end was asked for.
+    pub fn is_stopped(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}

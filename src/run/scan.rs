@@ -1,0 +1,323 @@
+//! A scan from request to summary.
+
+use std::io;
+use std::net::{IpAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver as Queue, never, select, tick};
+
+use super::clock::Clock;
+use super::connect::{self, ConnectCounters, ConnectJob, ConnectTally};
+use super::ledger::{Roll, silent_host};
+use super::open::{Raw, config};
+use super::plan::Plan;
+use super::reporter::{ProgressMeter, Reading, Reporter};
+use super::request::{Event, Phase, PlanRecord, Request, Stop};
+use super::rollcall::{RollCall, mac_of, silent};
+use super::summary::Account;
+use super::threads::{self, LinkReport};
+use crate::error::Result;
+use crate::net::names::{Resolver, SystemResolver};
+use crate::net::privilege;
+use crate::scan::{Board, Finding, HostRecord, HostState, Reason, Record, ScanPhase, ScanRecord, Summary};
+use crate::target::{Permutation, Target, TargetSpace};
+
+/// Runs a scan to its end and tells `events` what happens, on the calling thread. Everything that needs a privilege is opened first;
+/// then the calling thread gives its capabilities up for good (Linux: they are a thread's own), unless the request keeps them.
+///
+/// # Errors
+/// When the scan cannot begin: privilege, interface, source address, no route at all, nothing left to probe.
+pub fn scan(request: &Request, stop: &Stop, events: &mut dyn FnMut(Event)) -> Result<Summary> {
+    scan_with(request, &(Arc::new(SystemResolver) as Arc<dyn Resolver>), stop, events)
+}
+
+/// As [`scan`], with names asked of `resolver`.
+///
+/// # Errors
+/// As [`scan`].
+pub fn scan_with(request: &Request, resolver: &Arc<dyn Resolver>, stop: &Stop, events: &mut dyn FnMut(Event)) -> Result<Summary> {
+    let plan = Plan::make(request)?;
+    let ports = u64::from(request.ports.len());
+    let clock = Clock::start();
+    let raw = plan.syn.as_ref().map(|syn| Raw::open(request, &plan, syn)).transpose()?;
+    let unprivileged =
+        if plan.connect.is_empty() { None } else { Some(Arc::new(TargetSpace::new(plan.connect.clone(), request.ports.clone())?)) };
+    if !request.keep_privileges {
+        privilege::drop_capabilities_of_this_thread()?;
+    }
+    events(Event::Begin(Box::new(ScanRecord {
+        arguments: request.arguments.clone(),
+        seed: plan.seed,
+        started: clock.started(),
+        addresses: plan.addresses(),
+        ports: request.ports.clone(),
+        targets: plan.addresses().saturating_mul(ports),
+        mode: plan.mode(),
+        egresses: plan.egresses.clone(),
+        note: request.note.clone(),
+    })));
+    for notice in &plan.notices {
+        events(Event::Notice(notice.clone()));
+    }
+    let resolver = request.reverse_names.then(|| Arc::clone(resolver));
+    let mut course = Running { request, plan: &plan, clock, stop, reporter: Reporter::new(request.show, ports, resolver, events) };
+    let ended = course.run(raw, unprivileged)?;
+    Ok(course.close(&ended))
+}
+
+/// What [`scan`] would do, without a packet.
+///
+/// # Errors
+/// As [`scan`].
+pub fn plan(request: &Request) -> Result<PlanRecord> {
+    let plan = Plan::make(request)?;
+    let config = plan.syn.as_ref().map(|syn| config(request, &plan, syn));
+    let rate =
+        config.map_or_else(|| request.rate.map_or(CONNECT_GUESS, super::Rate::get), |config| config.rate_over(config.addresses.len()));
+    Ok(plan.record(request, rate))
+}
+
+/// The probes [`scan`] would send to silent targets, in order: target and attempt; ends when `each` says false.
+///
+/// # Errors
+/// As [`scan`].
+pub fn preview(request: &Request, each: &mut dyn FnMut(Target, u8) -> bool) -> Result<()> {
+    let plan = Plan::make(request)?;
+    let raw = plan.syn.as_ref().map(|syn| syn.addresses.clone());
+    for addresses in raw.into_iter().chain(Some(plan.connect.clone()).filter(|set| !set.is_empty())) {
+        let space = TargetSpace::new(addresses, request.ports.clone())?;
+        let order = Permutation::new(space.len(), plan.seed);
+        for attempt in 1..=request.attempts {
+            for position in 0..order.len() {
+                if !each(space.get(order.index(position)), attempt) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A scan under way.
+struct Running<'a> {
+    request: &'a Request,
+    plan: &'a Plan,
+    clock: Clock,
+    stop: &'a Stop,
+    reporter: Reporter<'a>,
+}
+
+/// A scan that has ended.
+pub(super) struct Ended {
+    pub(super) board: Option<Arc<Board>>,
+    pub(super) links: LinkReport,
+    pub(super) tally: Option<ConnectTally>,
+    /// Whether a connect() was answered by another machine.
+    pub(super) connected_elsewhere: bool,
+    /// Whether the `--canary` took or refused a connection.
+    pub(super) canary_answered: bool,
+    pub(super) elapsed: Duration,
+}
+
+impl Running<'_> {
+    fn run(&mut self, raw: Option<Raw>, unprivileged: Option<Arc<TargetSpace>>) -> Result<Ended> {
+        let board = raw.as_ref().map(|raw| Arc::clone(&raw.board));
+        let (records_in, records) = crossbeam_channel::unbounded::<Record>();
+        let (findings_in, findings) = crossbeam_channel::unbounded::<Finding>();
+        let job = unprivileged.map(|space| self.connect_job(space));
+        let targets = job.as_ref().map_or(0, |job| job.space.len());
+        let counters = ConnectCounters::default();
+        let clock = self.clock;
+        let stop = self.stop;
+        std::thread::scope(|scope| {
+            let backlog = records.clone();
+            let raw = raw.map(|raw| {
+                scope.spawn(move || {
+                    let records_in = records_in;
+                    threads::run(&raw.board, raw.links, clock, &records_in, &backlog)
+                })
+            });
+            let counters = &counters;
+            let job = job.as_ref().map(|job| {
+                scope.spawn(move || {
+                    let findings_in = findings_in;
+                    connect::run(job, stop.flag(), counters, &|finding| {
+                        let _ = findings_in.send(finding);
+                    })
+                })
+            });
+            // Where the raw scan does not ask the canary, connect() does.
+            let canary = self.request.canary.filter(|canary| board.is_none() || canary.addr.is_ipv6());
+            let canary = canary.map(|canary| scope.spawn(move || connects(canary)));
+            let mut connected_elsewhere = false;
+            let mut meter = ProgressMeter::new();
+            let ticks = tick(LOOK);
+            // Each queue ends when its threads have ended.
+            let mut records = raw.as_ref().map(|_| records);
+            let mut findings = job.as_ref().map(|_| findings);
+            while records.is_some() || findings.is_some() {
+                select! {
+                    recv(records.as_ref().unwrap_or(&never())) -> record => match (record, &board) {
+                        (Ok(record), Some(board)) => {
+                            self.record(record, board);
+                            self.records(records.iter().flat_map(Queue::try_iter).take(GULP), board);
+                        }
+                        _ => records = None,
+                    },
+                    recv(findings.as_ref().unwrap_or(&never())) -> finding => match finding {
+                        Ok(finding) => {
+                            let heard = finding.outcome.reason != Reason::NoResponse;
+                            connected_elsewhere |= heard && !self.plan.own.contains(finding.target.addr);
+                            self.reporter.finding(finding, None);
+                        }
+                        Err(_) => findings = None,
+                    },
+                    recv(ticks) -> _ => self.look(board.as_deref(), counters, targets, &mut meter),
+                }
+            }
+            let links = raw.map_or_else(|| Ok(LinkReport::default()), join)?;
+            let tally = job.map(join).transpose()?;
+            let elapsed = Duration::from_nanos(clock.now().as_nanos());
+            let canary_answered = canary.is_some_and(|canary| canary.join().unwrap_or(false));
+            Ok(Ended { board: board.clone(), links, tally, connected_elsewhere, canary_answered, elapsed })
+        })
+    }
+
+    fn connect_job(&self, space: Arc<TargetSpace>) -> ConnectJob {
+        let request = self.request;
+        ConnectJob {
+            space,
+            seed: self.plan.seed,
+            attempts: request.attempts,
+            timeout: request.timeout,
+            rate: request.rate.map(super::Rate::get),
+            host_rate: request.host_rate.map(super::Rate::get),
+            source_ip: request.source_ip,
+            source_port: request.source_port,
+            tell_silent: request.show.filtered,
+            interface: request.interface.clone(),
+            deadline: request.max_duration,
+            started: self.clock.instant(),
+            workers: None,
+        }
+    }
+
+    /// Takes in those that wait. Where many did, more are coming: let them gather, for waking up costs more than a record.
+    fn records(&mut self, waiting: impl Iterator<Item = Record>, board: &Board) {
+        let mut count = 0;
+        for record in waiting {
+            self.record(record, board);
+            count += 1;
+        }
+        if (FLOOD..GULP).contains(&count) {
+            std::thread::sleep(GATHER);
+        }
+    }
+
+    fn record(&mut self, record: Record, board: &Board) {
+        if record.is_reported(&board.stages)
+            && let Some(finding) = record.finding(&board.stages)
+        {
+            let mac = mac_of(board, finding.target.addr);
+            self.reporter.finding(finding, mac);
+        }
+    }
+
+    /// A few times a second: passes the wish to stop on, tells the progress.
+    fn look(&mut self, board: Option<&Board>, connect: &ConnectCounters, targets: u64, meter: &mut ProgressMeter) {
+        if let Some(board) = board.filter(|_| self.stop.is_stopped()) {
+            board.stop.store(true, Ordering::Relaxed);
+        }
+        self.reporter.release();
+        let settled = connect.settled.load(Ordering::Relaxed);
+        let mut reading = Reading {
+            phase: Phase::Probing { attempt: 1 },
+            done: settled as f64 / targets.max(1) as f64,
+            probes: connect.probes.load(Ordering::Relaxed),
+            open: connect.open.load(Ordering::Relaxed),
+            answered: connect.answered.load(Ordering::Relaxed),
+            elapsed: Duration::from_nanos(self.clock.now().as_nanos()),
+        };
+        if let Some(board) = board {
+            reading.phase = match board.phase() {
+                ScanPhase::Arp => Phase::Arp,
+                ScanPhase::Probing(attempt) => Phase::Probing { attempt },
+                ScanPhase::Waiting => Phase::Waiting,
+            };
+            reading.done = if targets == 0 { board.done() } else { board.done().min(reading.done) };
+            reading.probes += board.counters.probes.get();
+            reading.open += board.counters.open.get();
+            reading.answered += board.counters.answered.get();
+        }
+        let progress = meter.read(reading);
+        self.reporter.event(Event::Progress(progress));
+    }
+
+    /// Settles every host and sums up.
+    fn close(self, ended: &Ended) -> Summary {
+        let Self { request, plan, clock, stop, reporter } = self;
+        let patience = if stop.is_stopped() { NAMES_WHEN_STOPPED } else { NAMES };
+        let summary = Account {
+            request,
+            plan,
+            ended,
+            elsewhere: reporter.hosts_elsewhere(),
+            filtered: reporter.hosts_filtered(),
+            stopped: stop.is_stopped(),
+        }
+        .summary();
+        let now = clock.now();
+        let board = ended.board.as_deref();
+        let ports = u64::from(request.ports.len());
+        let out_of_time = summary.out_of_time || summary.interrupted;
+        let calls = RollCall::new();
+        let roll = |addr, answered| match board.filter(|_| !plan.connect.contains(addr)) {
+            Some(board) => calls.roll(board, request, addr, ports - answered, now),
+            // The silent ones are known singly then.
+            None if out_of_time || request.show.filtered => Roll { not_probed: ports - answered, ..Roll::default() },
+            None => Roll { unanswered: ports - answered, ..Roll::default() },
+        };
+        let mac = |addr| board.and_then(|board| mac_of(board, addr));
+        let knows = |addr: &IpAddr| reporter.knows(*addr);
+        let mut rest: Vec<HostRecord> = match (board, &plan.syn) {
+            (Some(board), Some(syn)) => silent(board, syn, request, &knows, &roll),
+            _ => Vec::new(),
+        };
+        if request.show.down && !plan.connect.is_empty() {
+            let unheard = plan.connect.iter().filter(|addr| !knows(addr));
+            rest.extend(unheard.map(|addr| silent_host(addr, HostState::NoReply, Reason::NoResponse, None, roll(addr, 0))));
+            rest.sort_unstable_by_key(|host| host.addr);
+        }
+        reporter.close(mac, roll, rest.into_iter(), patience);
+        summary
+    }
+}
+
+/// Whether a target takes a connection or refuses it: either proves the path.
+fn connects(target: Target) -> bool {
+    match TcpStream::connect_timeout(&(target.addr, target.port).into(), CANARY) {
+        Ok(_) => true,
+        Err(error) => error.kind() == io::ErrorKind::ConnectionRefused,
+    }
+}
+
+fn join<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// How often progress is told and the wish to stop passed on.
+const LOOK: Duration = Duration::from_millis(100);
+/// Records taken in before anything else is looked at.
+const GULP: usize = 4096;
+/// So many at once are a flood.
+const FLOOD: usize = 16;
+const GATHER: Duration = Duration::from_millis(1);
+/// How long names are waited for when all else is done.
+const NAMES: Duration = Duration::from_secs(2);
+const NAMES_WHEN_STOPPED: Duration = Duration::from_millis(300);
+/// How long the canary's connection is waited for.
+const CANARY: Duration = Duration::from_secs(2);
+/// Connections a second that a connect() scan makes where most ports answer; for `--dry-run`'s guess only.
+const CONNECT_GUESS: u64 = 10_000;

@@ -1,0 +1,230 @@
+//! One step of sending and one of receiving: the same pair drives real links and the simulated network.
+
+use std::io;
+use std::time::Duration;
+
+use super::clock::arrival;
+use crate::net::{Receiver, Transmitter};
+use crate::packet::{FRAME_CAPACITY, Hop, RstTemplate, SynTemplate, TcpReply, write_request};
+use crate::scan::{Board, NextHop, Observer, Poll, Record, Shot, ShotFrame, Source};
+use crate::time::Time;
+
+/// The transmitters of one sender, by link number.
+pub struct Outlets {
+    outlets: Vec<Outlet>,
+    syn: SynTemplate,
+}
+
+struct Outlet {
+    transmitter: Box<dyn Transmitter>,
+    /// Frames committed and not yet taken by the device.
+    queued: usize,
+    /// Why the link takes nothing any more.
+    failure: Option<io::Error>,
+    scratch: [u8; FRAME_CAPACITY],
+}
+
+/// What a sender does after a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Another step at once.
+    Again,
+    /// Another step then.
+    At(Time),
+    /// The source is done and the queues are empty.
+    Done,
+}
+
+impl Outlets {
+    /// One transmitter for each link.
+    pub fn new(transmitters: Vec<Box<dyn Transmitter>>) -> Self {
+        let outlets = transmitters
+            .into_iter()
+            .map(|transmitter| Outlet { transmitter, queued: 0, failure: None, scratch: [0; FRAME_CAPACITY] })
+            .collect();
+        Self { outlets, syn: SynTemplate::new() }
+    }
+
+    /// Links that failed, by number, with the reason.
+    pub fn failures(&self) -> impl Iterator<Item = (usize, &io::Error)> {
+        self.outlets.iter().enumerate().filter_map(|(link, outlet)| Some((link, outlet.failure.as_ref()?)))
+    }
+
+    /// Whether no link takes anything any more.
+    pub fn all_failed(&self) -> bool {
+        self.outlets.iter().all(|outlet| outlet.failure.is_some())
+    }
+
+    /// Whether the frame found room.
+    fn put(&mut self, shot: &Shot, board: &Board) -> bool {
+        let outlet = &mut self.outlets[shot.link];
+        if outlet.failure.is_some() {
+            write(&self.syn, &mut outlet.scratch, &shot.frame);
+            board.counters.send_errors.add(1);
+            return true;
+        }
+        let Some(slot) = outlet.transmitter.slot() else { return false };
+        let len = write(&self.syn, slot, &shot.frame);
+        outlet.transmitter.commit(len);
+        outlet.queued += 1;
+        true
+    }
+
+    /// Hands queued frames over; whether all were taken.
+    fn flush(&mut self, board: &Board) -> bool {
+        let mut all = true;
+        for outlet in self.outlets.iter_mut().filter(|outlet| outlet.queued > 0) {
+            match outlet.transmitter.flush() {
+                Ok(taken) => outlet.queued = outlet.queued.saturating_sub(taken),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => {
+                    board.counters.send_errors.add(outlet.queued as u64);
+                    outlet.queued = 0;
+                    outlet.failure = Some(error);
+                }
+            }
+            all &= outlet.queued == 0;
+        }
+        all
+    }
+
+    /// Frames the kernel refused for good since the links were opened.
+    pub fn refused(&mut self) -> u64 {
+        self.outlets.iter_mut().map(|outlet| outlet.transmitter.refused()).sum()
+    }
+}
+
+fn write(syn: &SynTemplate, slot: &mut [u8], frame: &ShotFrame) -> usize {
+    match frame {
+        ShotFrame::Syn(probe) => syn.write(slot, probe),
+        ShotFrame::Arp(wanted) => write_request(slot, wanted.source_mac, wanted.source, wanted.addr),
+    }
+}
+
+/// Sends what `source` has for now.
+pub fn transmit_step(now: Time, source: &mut impl Source, outlets: &mut Outlets, board: &Board) -> Next {
+    let next = match source.poll(now) {
+        Poll::Send(allowance) => {
+            let mut room = true;
+            for _ in 0..allowance.min(BATCH) {
+                let Some(shot) = source.peek(now) else { break };
+                room = outlets.put(&shot, board);
+                if !room {
+                    break;
+                }
+                source.sent(now);
+            }
+            if room { Next::Again } else { Next::At(now + WHEN_FULL) }
+        }
+        Poll::Wait(until) => Next::At(until),
+        Poll::Done => Next::Done,
+    };
+    if outlets.flush(board) {
+        return next;
+    }
+    // The device is full: what is queued goes first, after a moment.
+    board.counters.send_retries.add(1);
+    Next::At(now + WHEN_FULL)
+}
+
+/// Where one link's replies go.
+pub struct Inlet {
+    receiver: Box<dyn Receiver>,
+    observer: Observer,
+    resets: Resets,
+    dropped: u64,
+}
+
+struct Resets {
+    transmitter: Box<dyn Transmitter>,
+    template: RstTemplate,
+    /// Committed and not yet taken by the device.
+    queued: usize,
+}
+
+impl Inlet {
+    /// The receiving half of a link, and the transmitter its resets leave by.
+    pub fn new(receiver: Box<dyn Receiver>, observer: Observer, resets: Box<dyn Transmitter>) -> Self {
+        Self { receiver, observer, resets: Resets { transmitter: resets, template: RstTemplate::new(), queued: 0 }, dropped: 0 }
+    }
+
+    /// Resets that no device has taken yet.
+    pub fn pending_resets(&self) -> usize {
+        self.resets.queued
+    }
+}
+
+/// Takes in what has arrived, waiting up to `timeout`; `wall` is the scan's beginning on the clock of kernel timestamps. Returns how
+/// many frames there were.
+///
+/// # Errors
+/// The link failed.
+pub fn receive_step(
+    inlet: &mut Inlet,
+    board: &Board,
+    wall: u64,
+    timeout: Duration,
+    now: &dyn Fn() -> Time,
+    sink: &mut dyn FnMut(Record),
+) -> io::Result<usize> {
+    let Inlet { receiver, observer, resets, dropped } = inlet;
+    let mut latest = Time::ZERO;
+    let count = receiver.receive(timeout, &mut |frame| {
+        let mut arrived = arrival(&frame, wall, Time::NEVER);
+        // The clock is read only for a frame that seems to come from beyond the last reading: once a block, not once a frame.
+        if arrived > latest {
+            latest = now();
+            arrived = arrived.min(latest);
+        }
+        let observed = observer.observe(arrived, frame.bytes, frame.medium, frame.checksums);
+        if let Some(record) = observed.record {
+            sink(record);
+        }
+        if let Some(reply) = observed.reset {
+            resets.put(&reply, board);
+        }
+    })?;
+    resets.flush(board);
+    let lost = receiver.dropped();
+    board.counters.receiver_drops.add(lost.saturating_sub(*dropped));
+    *dropped = lost;
+    Ok(count)
+}
+
+impl Resets {
+    fn put(&mut self, reply: &TcpReply, board: &Board) {
+        let Some(egress) = board.egresses.of(reply.source) else { return };
+        let hop = match (egress.hop, reply.source_mac) {
+            (NextHop::OnLink(source) | NextHop::Gateway(source, _), Some(destination)) => Hop::Ethernet { source, destination },
+            _ => Hop::Ip,
+        };
+        if self.transmitter.slot().is_none() {
+            self.flush(board);
+        }
+        match self.transmitter.slot() {
+            Some(slot) => {
+                let len = self.template.write(slot, hop, reply);
+                self.transmitter.commit(len);
+                self.queued += 1;
+            }
+            None => board.counters.resets_lost.add(1),
+        }
+    }
+
+    /// Hands queued resets over; what a full device does not take now waits for the next time.
+    fn flush(&mut self, board: &Board) {
+        if self.queued == 0 {
+            return;
+        }
+        match self.transmitter.flush() {
+            Ok(taken) => self.queued = self.queued.saturating_sub(taken),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => board.counters.resets_lost.add(std::mem::take(&mut self.queued) as u64),
+        }
+    }
+}
+
+/// Frames between two looks at the clock.
+const BATCH: u64 = 256;
+/// A full device queue drains in about this time.
+const WHEN_FULL: Duration = Duration::from_millis(1);

@@ -1,0 +1,163 @@
+//! What a scan did, and what makes its answer incomplete.
+
+use std::net::IpAddr;
+
+use super::plan::{Plan, count};
+use super::request::Request;
+use super::scan::Ended;
+use crate::net::link::LinkKind;
+use crate::scan::{Board, Summary};
+
+/// Everything a summary is made of.
+pub(super) struct Account<'a> {
+    pub(super) request: &'a Request,
+    pub(super) plan: &'a Plan,
+    pub(super) ended: &'a Ended,
+    /// Hosts that answered and have no hardware address here.
+    pub(super) elsewhere: u64,
+    /// Hosts of which only others spoke.
+    pub(super) filtered: u64,
+    pub(super) stopped: bool,
+}
+
+impl Account<'_> {
+    pub(super) fn summary(&self) -> Summary {
+        let Self { request, plan, ended, .. } = self;
+        let ports = u64::from(request.ports.len());
+        let mut summary = Summary {
+            elapsed: ended.elapsed,
+            addresses: plan.addresses(),
+            targets: plan.addresses().saturating_mul(ports),
+            hosts_up: self.elsewhere,
+            hosts_filtered: self.filtered,
+            unroutable: plan.unroutable.iter().map(|(range, _)| count(&[*range].into_iter().collect())).sum(),
+            unresolved: request.unresolved,
+            interrupted: self.stopped,
+            ..Summary::default()
+        };
+        if let (Some(board), Some(syn)) = (&ended.board, &plan.syn) {
+            self.raw(&mut summary, board);
+            let up = board.neighbours.known().filter(|(addr, _)| syn.addresses.contains(IpAddr::V4(*addr))).count() as u64;
+            summary.hosts_up += up;
+            // Whom the sweep had not asked twice when the scan was stopped is not known to be down.
+            let swept = !self.stopped || board.stages.iter().next().is_some();
+            summary.hosts_down = if swept { count(&syn.onlink) - up } else { 0 };
+        }
+        self.connect(&mut summary);
+        summary.path_proven = self.path_proven();
+        summary.incomplete = self.reasons(&summary);
+        summary
+    }
+
+    fn raw(&self, summary: &mut Summary, board: &Board) {
+        let counters = &board.counters;
+        let probed = counters.targets_probed.get();
+        let asked = count(&board.config.addresses).saturating_mul(u64::from(board.config.ports.len()));
+        summary.probes += counters.probes.get();
+        summary.arp_requests += counters.arp_requests.get();
+        summary.answered += counters.answered.get();
+        summary.open += counters.open.get();
+        summary.closed += counters.closed.get();
+        summary.filtered += counters.filtered.get();
+        summary.unanswered += probed.saturating_sub(counters.answered.get());
+        summary.not_probed += asked.saturating_sub(probed);
+        summary.invalid += counters.invalid.get();
+        summary.malformed += counters.malformed.get();
+        summary.duplicates += counters.duplicates.get();
+        summary.receiver_drops += counters.receiver_drops.get();
+        summary.send_errors += counters.send_errors.get() + self.ended.links.refused;
+        summary.send_retries += counters.send_retries.get();
+        summary.out_of_time |=
+            !summary.interrupted && board.config.deadline.is_some_and(|deadline| counters.last_sent() >= deadline || self.is_short(board));
+    }
+
+    /// Whether anything answered that proves a path: not this machine to itself, unless nobody else was asked.
+    fn path_proven(&self) -> bool {
+        let Self { plan, ended, .. } = self;
+        let elsewhere =
+            ended.board.as_ref().is_some_and(|board| board.counters.proven.get() > 0 || board.neighbours.known().next().is_some());
+        let only_here = plan.syn.iter().flat_map(|syn| &syn.links).all(|link| link.kind == LinkKind::Loopback)
+            && plan.connect.difference(&plan.own).is_empty();
+        let here = ended.board.as_ref().is_some_and(|board| board.counters.proven_here.get() > 0)
+            || ended.tally.as_ref().is_some_and(|tally| tally.answered() > 0);
+        elsewhere || ended.connected_elsewhere || ended.canary_answered || (only_here && here)
+    }
+
+    /// Whether the deadline came before every target had its attempts.
+    fn is_short(&self, board: &Board) -> bool {
+        board.config.deadline.is_some_and(|deadline| self.ended.elapsed >= deadline.since(crate::time::Time::ZERO))
+            && !board.stages.iter().all(|(_, stage)| stage.is_covered())
+    }
+
+    fn connect(&self, summary: &mut Summary) {
+        let Some(tally) = &self.ended.tally else { return };
+        summary.probes += tally.probes;
+        summary.answered += tally.answered();
+        summary.open += tally.open;
+        summary.closed += tally.closed;
+        summary.filtered += tally.filtered;
+        summary.unanswered += tally.unanswered;
+        summary.not_probed += tally.not_probed + tally.unfinished + tally.local_errors();
+        summary.send_errors += tally.local_errors();
+        summary.send_retries += tally.resource_waits;
+        summary.out_of_time |= tally.out_of_time && !summary.interrupted;
+    }
+
+    /// What a reader must know before trusting the answer, a line each.
+    fn reasons(&self, summary: &Summary) -> Vec<String> {
+        let mut reasons = self.ended.links.failures.clone();
+        if let Some(tally) = &self.ended.tally {
+            for (cause, errors) in &tally.local {
+                let example = errors.hosts.keys().next().map(|host| format!(", for example on {host}")).unwrap_or_default();
+                reasons.push(format!("{} targets could not be asked: {cause}{example}", errors.targets));
+            }
+        }
+        let raw_errors = summary.send_errors - self.ended.tally.as_ref().map_or(0, super::connect::ConnectTally::local_errors);
+        let mut say = |count: u64, what: &str| {
+            if count > 0 {
+                reasons.push(format!("{count} {what}"));
+            }
+        };
+        say(raw_errors, "probes could not be sent");
+        say(summary.receiver_drops, "replies were lost in this machine's receive queue: use a lower --rate");
+        say(summary.unresolved, "names did not resolve");
+        if summary.unroutable > 0 {
+            let named: Vec<String> = self.plan.unroutable.iter().take(NAMED).map(|(range, cause)| format!("{range} ({cause})")).collect();
+            let more = if self.plan.unroutable.len() > NAMED { ", and others" } else { "" };
+            let noun = if summary.unroutable == 1 { "address" } else { "addresses" };
+            reasons.push(format!("no route to {} {noun}: {}{more}", summary.unroutable, named.join(", ")));
+        }
+        if let Some(board) = &self.ended.board {
+            unreached(board, &mut reasons);
+        }
+        if summary.out_of_time {
+            reasons.push(format!("--max-duration ended the scan with {} targets not probed", summary.not_probed));
+        }
+        if !summary.path_proven && !summary.interrupted {
+            let who = if summary.answered > 0 { "nothing but this machine itself answered" } else { "nothing answered at all" };
+            reasons.push(format!("{who}, so the path is unproven: --canary HOST:PORT names a port known to answer"));
+        }
+        reasons
+    }
+}
+
+/// What no stage ever held: behind a gateway that did not answer, or a host that joined too late.
+fn unreached(board: &Board, reasons: &mut Vec<String>) {
+    for (number, gateway) in board.neighbours.gateways().iter().enumerate() {
+        if board.neighbours.gateway(number).is_none() && !board.is_stopped() {
+            reasons.push(format!("gateway {} did not answer ARP: nothing behind it was probed", gateway.addr));
+        }
+    }
+    let late = board.neighbours.known().filter(|(addr, _)| {
+        let first = board.config.ports.nth(0).map(|port| crate::target::Target { addr: IpAddr::V4(*addr), port });
+        // The canary need not be a target.
+        first.is_some_and(|target| board.config.addresses.contains(target.addr) && board.stages.find(target).is_none())
+    });
+    let late = late.count();
+    if late > 0 && !board.is_stopped() {
+        reasons.push(format!("{late} hosts answered ARP too late to be probed"));
+    }
+}
+
+/// So many ranges without a route are named.
+const NAMED: usize = 3;

@@ -1,0 +1,173 @@
+//! The threads of a raw scan: senders on a rayon pool of their own, a receiver for each link, the reporter on the caller's thread.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver as Queue, Sender as QueueEnd};
+
+use super::clock::Clock;
+use super::step::{Inlet, Next, Outlets, receive_step, transmit_step};
+use crate::error::{Error, Result};
+use crate::net::Transmitter;
+use crate::net::interface::interfaces;
+use crate::scan::{Board, Conductor, Record, Source};
+
+/// Everything opened for a raw scan.
+pub(super) struct Links {
+    /// By sender, then link.
+    pub(super) outlets: Vec<Vec<Box<dyn Transmitter>>>,
+    pub(super) inlets: Vec<Inlet>,
+    /// Names by link number.
+    pub(super) names: Vec<String>,
+}
+
+/// What became of the links, said when a raw scan has ended.
+#[derive(Debug, Default)]
+pub(super) struct LinkReport {
+    /// Links that failed: interface and cause.
+    pub(super) failures: Vec<String>,
+    /// Frames the kernel refused for good.
+    pub(super) refused: u64,
+}
+
+/// Runs the senders and receivers of a raw scan until it has ended. Records go into `queue`; while `backlog` says that too many wait
+/// there, sending rests.
+pub(super) fn run(board: &Arc<Board>, links: Links, clock: Clock, queue: &QueueEnd<Record>, backlog: &Queue<Record>) -> Result<LinkReport> {
+    let Links { mut outlets, inlets, names } = links;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(outlets.len().max(1))
+        .thread_name(|number| format!("send-{number}"))
+        .build()
+        .map_err(|error| Error::machine("start", "sending threads", error))?;
+    let ended = AtomicBool::new(false);
+    // The others go on; with the last the scan ends.
+    let hearing = AtomicUsize::new(inlets.len());
+    let deaf = || {
+        if hearing.fetch_sub(1, Ordering::Relaxed) == 1 {
+            board.stop.store(true, Ordering::Relaxed);
+        }
+    };
+    let failures = crossbeam_channel::unbounded();
+    let refused = crossbeam_channel::unbounded();
+    std::thread::scope(|scope| {
+        for (link, inlet) in inlets.into_iter().enumerate() {
+            let (ended, deaf, failed, name) = (&ended, &deaf, failures.0.clone(), names[link].clone());
+            let receiver = std::thread::Builder::new().name(format!("receive-{name}"));
+            let work = move || {
+                if let Err(error) = receive(inlet, board, clock, ended, queue) {
+                    let _ = failed.send(format!("receiving on {name} failed: {error}"));
+                    deaf();
+                }
+            };
+            if let Err(error) = receiver.spawn_scoped(scope, work) {
+                let _ = failures.0.send(format!("no thread to receive on {}: {error}", names[link]));
+                deaf();
+            }
+        }
+        let lead = outlets.remove(0);
+        let spare = outlets;
+        let tell = |outlets: &mut Outlets| {
+            for (link, error) in outlets.failures() {
+                let _ = failures.0.send(format!("sending on {} failed: {error}", names[link]));
+            }
+            let _ = refused.0.send(outlets.refused());
+        };
+        pool.scope(|senders| {
+            let mut conductor = Conductor::new(Arc::clone(board));
+            let mut outlets = Outlets::new(lead);
+            let mut spare: Vec<_> =
+                spare.into_iter().map(|transmitters| Arc::new(std::sync::Mutex::new(Outlets::new(transmitters)))).collect();
+            send(&mut conductor, &mut outlets, board, clock, backlog, &mut |conductor| {
+                for (prober, outlets) in conductor.take_helpers().into_iter().zip(&mut spare) {
+                    let outlets = Arc::clone(outlets);
+                    senders.spawn(move |_| {
+                        let mut prober = prober;
+                        // Each helper has its transmitters for itself: the lock is taken once a stage.
+                        if let Ok(mut outlets) = outlets.lock() {
+                            send(&mut prober, &mut outlets, board, clock, backlog, &mut |_| {});
+                        }
+                    });
+                }
+            });
+            tell(&mut outlets);
+            for outlets in spare {
+                if let Ok(mut outlets) = outlets.lock() {
+                    tell(&mut outlets);
+                }
+            }
+        });
+        ended.store(true, Ordering::Relaxed);
+    });
+    let mut failures: Vec<String> = failures.1.try_iter().collect();
+    if failures.is_empty() {
+        failures = lost_carriers(&names);
+    }
+    failures.sort_unstable();
+    failures.dedup();
+    Ok(LinkReport { failures, refused: refused.1.try_iter().sum() })
+}
+
+/// An interface whose cable was pulled swallows frames and reports no error.
+fn lost_carriers(names: &[String]) -> Vec<String> {
+    let now = interfaces().unwrap_or_default();
+    let lost = now.iter().filter(|interface| !interface.carrier && names.contains(&interface.name));
+    lost.map(|interface| format!("{} has lost its carrier: what stayed silent there may not have been asked", interface.name)).collect()
+}
+
+fn send<S: Source>(
+    source: &mut S,
+    outlets: &mut Outlets,
+    board: &Board,
+    clock: Clock,
+    backlog: &Queue<Record>,
+    between: &mut dyn FnMut(&mut S),
+) {
+    loop {
+        // A slow output is a limit like any other: findings are never dropped, sending waits.
+        if backlog.len() > BACKLOG {
+            board.counters.send_retries.add(1);
+            std::thread::sleep(REST);
+            if !board.is_stopped() {
+                continue;
+            }
+        }
+        match transmit_step(clock.now(), source, outlets, board) {
+            Next::Again => {}
+            Next::At(until) => clock.sleep(until, GLANCE),
+            Next::Done => return,
+        }
+        between(source);
+        if outlets.all_failed() {
+            board.stop.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+fn receive(mut inlet: Inlet, board: &Board, clock: Clock, ended: &AtomicBool, queue: &QueueEnd<Record>) -> std::io::Result<()> {
+    let mut looks = LAST_LOOKS;
+    loop {
+        let over = ended.load(Ordering::Relaxed);
+        receive_step(&mut inlet, board, clock.wall(), if over { Duration::ZERO } else { GLANCE }, &|| clock.now(), &mut |record| {
+            // The queue is unbounded and its other end outlives this thread.
+            let _ = queue.send(record);
+        })?;
+        if over {
+            // No connection is left half open because a device was full for a moment.
+            looks -= 1;
+            if inlet.pending_resets() == 0 || looks == 0 {
+                board.counters.resets_lost.add(inlet.pending_resets() as u64);
+                return Ok(());
+            }
+            std::thread::sleep(GLANCE);
+        }
+    }
+}
+
+/// Findings that may wait for the reporter before sending rests: a hundred megabytes of them.
+const BACKLOG: usize = 4_000_000;
+const REST: Duration = Duration::from_millis(5);
+/// The longest a thread waits before it looks up: the scan may have ended, a reply may have made a wait needless.
+const GLANCE: Duration = Duration::from_millis(5);
+/// How often a full device is offered the last resets.
+const LAST_LOOKS: u32 = 20;
