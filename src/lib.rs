@@ -3,6 +3,7 @@
 
 pub mod connect;
 pub mod error;
+pub mod lab;
 pub mod net;
 pub mod packet;
 pub mod run;
