@@ -6,6 +6,7 @@ pub mod error;
 pub mod lab;
 pub mod net;
 pub mod packet;
+pub mod report;
 pub mod run;
 pub mod scan;
 pub mod target;

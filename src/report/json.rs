@@ -1,0 +1,121 @@
+//! One JSON object per line, as `schema.json` beside this file describes.
+
+mod line;
+mod record;
+
+use std::io::{self, Write};
+
+use super::{Epoch, Report, is_answer};
+use crate::scan::{Finding, HostRecord, ScanRecord, Summary};
+
+/// The JSON Schema (2020-12) that every line fulfils.
+pub const JSON_SCHEMA: &str = include_str!("schema.json");
+
+/// The `schema_version` of `scan` records. It grows when a field changes its meaning or goes; new fields may come without.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Writes one JSON object per line: a `scan`, then `port` and `host` records as they are learned, a `summary` last.
+///
+/// Times are seconds since the Unix epoch with a fraction, round-trip times whole microseconds. What is not known is left out.
+/// Characters that a terminal would obey stand as `\u` escapes.
+pub struct Json {
+    out: Box<dyn Write + Send>,
+    epoch: Epoch,
+    note: Option<String>,
+}
+
+impl Json {
+    /// JSON lines written to `out`.
+    pub fn new(out: Box<dyn Write + Send>) -> Self {
+        Self { out, epoch: Epoch::default(), note: None }
+    }
+
+    fn write(&mut self, record: &record::Record<'_>) -> io::Result<()> {
+        let line = line::of(record, self.note.as_deref())?;
+        self.out.write_all(&line)
+    }
+
+    fn port(&mut self, finding: &Finding) -> io::Result<()> {
+        self.write(&record::port(finding, self.epoch))
+    }
+}
+
+impl Report for Json {
+    fn begin(&mut self, scan: &ScanRecord) -> io::Result<()> {
+        self.epoch = Epoch::of(scan);
+        self.note.clone_from(&scan.note);
+        self.write(&record::scan(scan))
+    }
+
+    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        if is_answer(finding) { self.port(finding) } else { Ok(()) }
+    }
+
+    fn host(&mut self, host: &HostRecord) -> io::Result<()> {
+        host.ports.iter().filter(|finding| !is_answer(finding)).try_for_each(|finding| self.port(finding))?;
+        self.write(&record::host(host))
+    }
+
+    fn end(&mut self, summary: &Summary) -> io::Result<()> {
+        self.write(&record::summary(summary))?;
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::report::sample;
+
+    fn lines() -> Vec<Value> {
+        let text = sample::written(|out| Box::new(Json::new(out)));
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn reads_as_one_object_per_line() {
+        insta::assert_snapshot!(sample::written(|out| Box::new(Json::new(out))), @r#"
+        {"type":"scan","schema_version":1,"version":"VERSION","arguments":["synprobe","10.0.0.0/30","-p","22-23"],"seed":"18446744073709551615","started":1767268800.0,"mode":"syn","addresses":4,"ports":1004,"targets":4016,"port_list":"1-1004","egresses":[{"interface":"eth0","source":"10.0.0.9","link":"packet","addresses":4}],"note":"ticket 7"}
+        {"type":"port","addr":"10.0.0.1","port":22,"proto":"tcp","state":"open","reason":"syn-ack","service":"ssh","ttl":64,"rtt_us":412,"attempt":1,"time":1767268801.25,"note":"ticket 7"}
+        {"type":"port","addr":"10.0.0.1","port":80,"proto":"tcp","state":"closed","reason":"reset","service":"http","ttl":64,"rtt_us":412,"attempt":1,"time":1767268801.25,"note":"ticket 7"}
+        {"type":"port","addr":"10.0.0.1","port":443,"proto":"tcp","state":"filtered","reason":"admin-prohibited","reason_addr":"10.0.0.254","service":"https","ttl":64,"rtt_us":412,"attempt":1,"time":1767268801.25,"note":"ticket 7"}
+        {"type":"port","addr":"10.0.0.1","port":1003,"proto":"tcp","state":"filtered","reason":"no-response","attempt":2,"time":1767268801.25,"note":"ticket 7"}
+        {"type":"host","addr":"10.0.0.1","state":"up","reason":"arp-response","mac":"02:fc:00:00:00:01","names":["gw.example"],"rtt_us":412,"open":1,"closed":998,"filtered":2,"unanswered":4,"not_probed":0,"closed_reasons":{"reset":998},"filtered_reasons":{"admin-prohibited":2},"note":"ticket 7"}
+        {"type":"host","addr":"10.0.0.2","state":"up","reason":"reset","names":["a\u001b[2J\u202eb)\tx"],"rtt_us":412,"open":0,"closed":1004,"filtered":0,"unanswered":0,"not_probed":0,"closed_reasons":{"reset":1004},"note":"ticket 7"}
+        {"type":"host","addr":"10.0.0.3","state":"down","reason":"no-arp-response","names":[],"open":0,"closed":0,"filtered":0,"unanswered":0,"not_probed":1004,"note":"ticket 7"}
+        {"type":"summary","elapsed":2.41,"addresses":4,"hosts_up":2,"hosts_down":1,"hosts_filtered":0,"targets":4016,"probes":2020,"arp_requests":7,"answered":2004,"open":1,"closed":2002,"filtered":2,"unanswered":4,"not_probed":1004,"invalid":0,"malformed":0,"duplicates":0,"receiver_drops":2,"send_errors":1,"send_retries":0,"unroutable":0,"unresolved":0,"write_errors":0,"interrupted":false,"out_of_time":false,"path_proven":true,"complete":false,"incomplete":["2 replies were dropped by the receiver"],"note":"ticket 7"}
+        "#);
+    }
+
+    #[test]
+    fn every_record_fulfils_the_schema() {
+        let validator = jsonschema::validator_for(&serde_json::from_str(JSON_SCHEMA).unwrap()).unwrap();
+        for record in lines() {
+            let errors: Vec<String> = validator.iter_errors(&record).map(|error| error.to_string()).collect();
+            assert!(errors.is_empty(), "{record}: {errors:?}");
+        }
+    }
+
+    #[test]
+    fn the_schema_refuses_what_is_not_a_record() {
+        let validator = jsonschema::validator_for(&serde_json::from_str(JSON_SCHEMA).unwrap()).unwrap();
+        for record in lines() {
+            for field in ["type", "addr", "port", "state", "reason", "schema_version", "elapsed"] {
+                let mut broken = record.clone();
+                if broken.as_object_mut().unwrap().remove(field).is_some() && !(field == "port" && record["type"] == "host") {
+                    assert!(!validator.is_valid(&broken), "valid without {field}: {broken}");
+                }
+            }
+            let mut broken = record.clone();
+            broken["surprise"] = Value::Bool(true);
+            assert!(!validator.is_valid(&broken), "valid with a field the schema does not know: {broken}");
+        }
+    }
+
+    #[test]
+    fn the_note_is_in_every_record() {
+        assert!(lines().iter().all(|record| record["note"] == sample::NOTE));
+    }
+}

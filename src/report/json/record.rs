@@ -1,0 +1,227 @@
+//! The records of the JSON format: what `scan` knows, under the names that are kept for good.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::report::Epoch;
+use crate::scan::{EgressRecord, Finding, HostRecord, Reason, ScanRecord, State, Summary};
+use crate::target::services;
+use crate::time::Time;
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub(super) enum Record<'a> {
+    Scan(Scan<'a>),
+    Host(Host<'a>),
+    Port(Port),
+    Summary(Box<Totals<'a>>),
+}
+
+#[derive(Serialize)]
+pub(super) struct Scan<'a> {
+    schema_version: u32,
+    version: &'static str,
+    arguments: &'a [String],
+    /// Text, because a JSON reader may keep numbers as doubles.
+    seed: String,
+    started: f64,
+    mode: &'static str,
+    addresses: u64,
+    ports: u32,
+    targets: u64,
+    port_list: String,
+    egresses: Vec<Egress<'a>>,
+}
+
+#[derive(Serialize)]
+struct Egress<'a> {
+    interface: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway: Option<IpAddr>,
+    link: &'a str,
+    addresses: u64,
+}
+
+#[derive(Serialize)]
+pub(super) struct Host<'a> {
+    addr: IpAddr,
+    state: &'static str,
+    reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mac: Option<String>,
+    names: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rtt_us: Option<u64>,
+    open: u64,
+    closed: u64,
+    filtered: u64,
+    unanswered: u64,
+    not_probed: u64,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    closed_reasons: BTreeMap<&'static str, u64>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    filtered_reasons: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the format's")]
+pub(super) struct Port {
+    addr: IpAddr,
+    port: u16,
+    proto: &'static str,
+    state: &'static str,
+    reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason_addr: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rtt_us: Option<u64>,
+    attempt: u8,
+    time: f64,
+}
+
+#[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of the record")]
+pub(super) struct Totals<'a> {
+    elapsed: f64,
+    addresses: u64,
+    hosts_up: u64,
+    hosts_down: u64,
+    hosts_filtered: u64,
+    targets: u64,
+    probes: u64,
+    arp_requests: u64,
+    answered: u64,
+    open: u64,
+    closed: u64,
+    filtered: u64,
+    unanswered: u64,
+    not_probed: u64,
+    invalid: u64,
+    malformed: u64,
+    duplicates: u64,
+    receiver_drops: u64,
+    send_errors: u64,
+    send_retries: u64,
+    unroutable: u64,
+    unresolved: u64,
+    write_errors: u64,
+    interrupted: bool,
+    out_of_time: bool,
+    path_proven: bool,
+    complete: bool,
+    incomplete: &'a [String],
+}
+
+pub(super) fn scan(scan: &ScanRecord) -> Record<'_> {
+    Record::Scan(Scan {
+        schema_version: super::SCHEMA_VERSION,
+        version: env!("CARGO_PKG_VERSION"),
+        arguments: &scan.arguments,
+        seed: scan.seed.to_string(),
+        started: seconds(Epoch::of(scan).at(Time::ZERO)),
+        mode: scan.mode.as_str(),
+        addresses: scan.addresses,
+        ports: scan.ports.len(),
+        targets: scan.targets,
+        port_list: scan.ports.to_string(),
+        egresses: scan.egresses.iter().map(egress).collect(),
+    })
+}
+
+fn egress(egress: &EgressRecord) -> Egress<'_> {
+    let EgressRecord { interface, source, gateway, link, addresses } = egress;
+    Egress { interface, source: *source, gateway: *gateway, link, addresses: *addresses }
+}
+
+pub(super) fn host(host: &HostRecord) -> Record<'_> {
+    Record::Host(Host {
+        addr: host.addr,
+        state: host.state.as_str(),
+        reason: host.reason.as_str(),
+        mac: host.mac.map(|mac| mac.to_string()),
+        names: &host.names,
+        rtt_us: host.rtt.map(micros),
+        open: open_ports(host),
+        closed: host.closed.values().sum(),
+        filtered: host.filtered.values().sum(),
+        unanswered: host.unanswered,
+        not_probed: host.not_probed,
+        closed_reasons: by_word(&host.closed),
+        filtered_reasons: by_word(&host.filtered),
+    })
+}
+
+pub(super) fn port(finding: &Finding, epoch: Epoch) -> Record<'static> {
+    Record::Port(Port {
+        addr: finding.target.addr,
+        port: finding.target.port,
+        proto: "tcp",
+        state: finding.outcome.state.as_str(),
+        reason: finding.outcome.reason.as_str(),
+        reason_addr: finding.outcome.reason_addr,
+        service: services::name(finding.target.port),
+        ttl: finding.ttl,
+        rtt_us: finding.rtt.map(micros),
+        attempt: finding.attempt,
+        time: seconds(epoch.at(finding.time)),
+    })
+}
+
+pub(super) fn summary(summary: &Summary) -> Record<'_> {
+    Record::Summary(Box::new(Totals {
+        elapsed: seconds(summary.elapsed),
+        addresses: summary.addresses,
+        hosts_up: summary.hosts_up,
+        hosts_down: summary.hosts_down,
+        hosts_filtered: summary.hosts_filtered,
+        targets: summary.targets,
+        probes: summary.probes,
+        arp_requests: summary.arp_requests,
+        answered: summary.answered,
+        open: summary.open,
+        closed: summary.closed,
+        filtered: summary.filtered,
+        unanswered: summary.unanswered,
+        not_probed: summary.not_probed,
+        invalid: summary.invalid,
+        malformed: summary.malformed,
+        duplicates: summary.duplicates,
+        receiver_drops: summary.receiver_drops,
+        send_errors: summary.send_errors,
+        send_retries: summary.send_retries,
+        unroutable: summary.unroutable,
+        unresolved: summary.unresolved,
+        write_errors: summary.write_errors,
+        interrupted: summary.interrupted,
+        out_of_time: summary.out_of_time,
+        path_proven: summary.path_proven,
+        complete: summary.is_complete(),
+        incomplete: &summary.incomplete,
+    }))
+}
+
+fn by_word(counts: &BTreeMap<Reason, u64>) -> BTreeMap<&'static str, u64> {
+    counts.iter().map(|(reason, count)| (reason.as_str(), *count)).collect()
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Seconds to the microsecond: a double holds no more of today's dates.
+fn seconds(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1e6
+}
+
+fn open_ports(host: &HostRecord) -> u64 {
+    host.ports.iter().filter(|finding| finding.outcome.state == State::Open).count() as u64
+}

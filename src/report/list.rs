@@ -1,0 +1,69 @@
+//! masscan's list: one line per port, `open tcp 80 10.0.0.1 1390380064`, between `#masscan` and `# end`.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use super::{Epoch, Escaped, Report, is_answer};
+use crate::scan::{Finding, HostRecord, ScanRecord, Summary};
+
+/// Writes masscan's list. Times are whole Unix seconds.
+pub struct List {
+    out: Box<dyn Write + Send>,
+    epoch: Epoch,
+}
+
+impl List {
+    /// A list written to `out`.
+    pub fn new(out: Box<dyn Write + Send>) -> Self {
+        Self { out, epoch: Epoch::default() }
+    }
+
+    fn port(&mut self, finding: &Finding) -> io::Result<()> {
+        let Finding { target, outcome, time, .. } = finding;
+        let line = format!("{} tcp {} {} {}\n", outcome.state, target.port, target.addr, self.epoch.at(*time).as_secs());
+        self.out.write_all(line.as_bytes())
+    }
+}
+
+impl Report for List {
+    fn begin(&mut self, scan: &ScanRecord) -> io::Result<()> {
+        self.epoch = Epoch::of(scan);
+        let mut head = String::from("#masscan\n");
+        if let Some(note) = &scan.note {
+            _ = writeln!(head, "# note: {}", Escaped(note));
+        }
+        self.out.write_all(head.as_bytes())
+    }
+
+    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        if is_answer(finding) { self.port(finding) } else { Ok(()) }
+    }
+
+    fn host(&mut self, host: &HostRecord) -> io::Result<()> {
+        host.ports.iter().filter(|finding| !is_answer(finding)).try_for_each(|finding| self.port(finding))
+    }
+
+    fn end(&mut self, _summary: &Summary) -> io::Result<()> {
+        self.out.write_all(b"# end\n")?;
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn reads_as_masscans_list() {
+        insta::assert_snapshot!(sample::written(|out| Box::new(List::new(out))), @r#"
+        #masscan
+        # note: ticket 7
+        open tcp 22 10.0.0.1 1767268801
+        closed tcp 80 10.0.0.1 1767268801
+        filtered tcp 443 10.0.0.1 1767268801
+        filtered tcp 1003 10.0.0.1 1767268801
+        # end
+        "#);
+    }
+}

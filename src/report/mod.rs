@@ -1,0 +1,89 @@
+//! What a reader sees: one file per format. It receives findings and summaries; it never asks.
+//!
+//! Every writer hands a whole record to its output in one `write` call and holds nothing back, so whatever moment the
+//! scan is killed at, the output ends after a whole record.
+
+mod calendar;
+mod escape;
+mod format;
+mod grepable;
+mod json;
+mod list;
+mod rest;
+#[cfg(test)]
+mod sample;
+mod text;
+
+use std::io;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub use escape::{Escaped, Message};
+pub use format::{Destination, Format, OutputSpec};
+pub use grepable::Grepable;
+pub use json::{JSON_SCHEMA, Json, SCHEMA_VERSION};
+pub use list::List;
+pub use text::{Colour, Live, Style, Text};
+
+use crate::scan::{Finding, HostRecord, Reason, ScanRecord, Summary};
+use crate::time::Time;
+
+/// One output in one format.
+pub trait Report: Send {
+    /// The scan begins.
+    ///
+    /// # Errors
+    /// The output could not be written.
+    fn begin(&mut self, scan: &ScanRecord) -> io::Result<()>;
+    /// A port was learned, this moment (closed and filtered ones only if they are shown singly).
+    ///
+    /// # Errors
+    /// The output could not be written.
+    fn finding(&mut self, finding: &Finding) -> io::Result<()>;
+    /// Nothing more will be learned about a host.
+    ///
+    /// # Errors
+    /// The output could not be written.
+    fn host(&mut self, host: &HostRecord) -> io::Result<()>;
+    /// The scan ended; after this the output is complete and valid.
+    ///
+    /// # Errors
+    /// The output could not be written.
+    fn end(&mut self, summary: &Summary) -> io::Result<()>;
+}
+
+/// Whether a port is learned by a reply, and so recorded at once. Silence is only known when its host is settled: formats of
+/// one record a port write it then.
+fn is_answer(finding: &Finding) -> bool {
+    finding.outcome.reason != Reason::NoResponse
+}
+
+/// The scan's beginning on the wall clock, since the Unix epoch: what turns [`Time`] into dates.
+#[derive(Clone, Copy, Debug, Default)]
+struct Epoch(Duration);
+
+impl Epoch {
+    fn of(scan: &ScanRecord) -> Self {
+        Self::from(scan.started)
+    }
+
+    /// Since the Unix epoch.
+    fn at(self, time: Time) -> Duration {
+        self.0 + time.since(Time::ZERO)
+    }
+}
+
+impl From<SystemTime> for Epoch {
+    fn from(moment: SystemTime) -> Self {
+        Self(moment.duration_since(UNIX_EPOCH).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_before_1970_is_1970() {
+        assert_eq!(Epoch::from(UNIX_EPOCH - Duration::from_secs(1)).at(Time::ZERO), Duration::ZERO);
+    }
+}

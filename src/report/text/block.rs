@@ -1,0 +1,105 @@
+//! The block of one host.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::Style;
+use crate::report::Escaped;
+use crate::report::rest::rest_of;
+use crate::scan::{Finding, HostRecord, State};
+use crate::target::services;
+
+/// The host's line, its ports aligned, and the counts of the rest.
+pub(super) fn of(host: &HostRecord, style: Style) -> String {
+    let mut block = head(host, style);
+    block.push('\n');
+    for row in aligned(&host.ports, style) {
+        block.push_str(&row);
+        block.push('\n');
+    }
+    for state in [State::Closed, State::Filtered] {
+        let rest = rest_of(host, state);
+        let total: u64 = rest.iter().map(|(_, count)| count).sum();
+        match rest.as_slice() {
+            [] => {}
+            [(reason, _)] => _ = writeln!(block, "  {total} {state} ({reason})"),
+            many => {
+                let reasons: Vec<String> = many.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+                _ = writeln!(block, "  {total} {state} ({})", reasons.join(", "));
+            }
+        }
+    }
+    if host.not_probed > 0 {
+        _ = writeln!(block, "  {} not probed", host.not_probed);
+    }
+    block
+}
+
+fn head(host: &HostRecord, style: Style) -> String {
+    let mut fields = vec![style.strong(&host.addr.to_string())];
+    fields.extend(host.names.iter().map(|name| Escaped(name).to_string()));
+    fields.push(host.state.as_str().to_owned());
+    if style.reasons {
+        fields.push(host.reason.to_string());
+    }
+    fields.extend(host.rtt.map(span));
+    fields.extend(host.mac.map(|mac| mac.to_string()));
+    fields.join("  ")
+}
+
+fn aligned(ports: &[Finding], style: Style) -> Vec<String> {
+    let name = |finding: &Finding| services::name(finding.target.port).unwrap_or_default();
+    let ports_wide = ports.iter().map(|finding| number(finding).len()).max().unwrap_or_default();
+    let states_wide = ports.iter().map(|finding| finding.outcome.state.as_str().len()).max().unwrap_or_default();
+    let names_wide = ports.iter().map(|finding| name(finding).len()).max().unwrap_or_default();
+    let row = |finding: &Finding| {
+        let state = finding.outcome.state;
+        let state = style.state(state, &format!("{state:states_wide$}"));
+        let mut row = format!("  {:ports_wide$}  {state}  {:names_wide$}", number(finding), name(finding));
+        if style.reasons {
+            _ = write!(row, "  {}", evidence(finding));
+        }
+        row.truncate(row.trim_end().len());
+        row
+    };
+    ports.iter().map(row).collect()
+}
+
+fn number(finding: &Finding) -> String {
+    format!("{}/tcp", finding.target.port)
+}
+
+fn evidence(finding: &Finding) -> String {
+    let mut evidence = finding.outcome.reason.to_string();
+    if let Some(ttl) = finding.ttl {
+        _ = write!(evidence, " ttl {ttl}");
+    }
+    if let Some(addr) = finding.outcome.reason_addr {
+        _ = write!(evidence, " from {addr}");
+    }
+    evidence
+}
+
+/// A round-trip time to two significant digits or so.
+fn span(time: Duration) -> String {
+    let millis = time.as_secs_f64() * 1e3;
+    match millis {
+        ..0.01 => "<0.01 ms".to_owned(),
+        ..0.095 => format!("{millis:.2} ms"),
+        ..9.95 => format!("{millis:.1} ms"),
+        ..999.5 => format!("{millis:.0} ms"),
+        _ => format!("{:.1} s", millis / 1e3),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_short() {
+        let texts = [3, 42_000, 94_999, 410_000, 9_940_000, 9_960_000, 250_400_000, 999_600_000, 2_340_000_000];
+        let texts = texts.map(|nanos| span(Duration::from_nanos(nanos)));
+        assert_eq!(texts, ["<0.01 ms", "0.04 ms", "0.09 ms", "0.4 ms", "9.9 ms", "10 ms", "250 ms", "1.0 s", "2.3 s"]);
+    }
+}

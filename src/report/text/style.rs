@@ -1,0 +1,66 @@
+//! How text looks; the program decides.
+
+use crate::scan::State;
+
+/// Whether colours are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Colour {
+    /// Plain text.
+    #[default]
+    None,
+    /// ANSI escape sequences (ECMA-48 SGR).
+    Ansi,
+}
+
+/// Whether open ports are shown at the moment of proof, before their host's block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Live {
+    /// Only blocks: a file or a pipe.
+    #[default]
+    No,
+    /// Somebody watches.
+    Yes,
+}
+
+/// How text looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Style {
+    /// Colours.
+    pub colour: Colour,
+    /// Open ports at once.
+    pub live: Live,
+    /// A column with the reason and the reply's time to live.
+    pub reasons: bool,
+}
+
+impl Style {
+    /// A text in the colour of a state.
+    pub(super) fn state(self, state: State, text: &str) -> String {
+        self.paint(
+            match state {
+                State::Open => GREEN,
+                State::Closed => RED,
+                State::Filtered => YELLOW,
+            },
+            text,
+        )
+    }
+
+    /// A text that stands out.
+    pub(super) fn strong(self, text: &str) -> String {
+        self.paint(BOLD, text)
+    }
+
+    fn paint(self, sequence: &str, text: &str) -> String {
+        match self.colour {
+            Colour::None => text.to_owned(),
+            Colour::Ansi => format!("{sequence}{text}{RESET}"),
+        }
+    }
+}
+
+const BOLD: &str = "\u{1b}[1m";
+const RED: &str = "\u{1b}[31m";
+const GREEN: &str = "\u{1b}[32m";
+const YELLOW: &str = "\u{1b}[33m";
+const RESET: &str = "\u{1b}[0m";
