@@ -1,0 +1,73 @@
+//! The manual page and the completions, from the definition of the options.
+
+use std::io::{self, ErrorKind, Write};
+
+use clap::{CommandFactory, ValueEnum};
+use clap_complete::Shell;
+
+use synprobe::error::{Error, Kind, Result};
+
+use crate::args::Args;
+use crate::rates;
+use crate::status::Status;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum What {
+    /// The manual page, in roff
+    Man,
+    /// Completions for bash
+    Bash,
+    /// Completions for zsh
+    Zsh,
+    /// Completions for fish
+    Fish,
+}
+
+/// Prints it.
+pub(crate) fn run(what: What) -> Result<Status> {
+    let failed = |cause| Error::io("write", "standard output", cause).of_kind(Kind::Asked);
+    let text = match what {
+        What::Man => manual().map_err(failed)?,
+        What::Bash => completions(Shell::Bash),
+        What::Zsh => completions(Shell::Zsh),
+        What::Fish => completions(Shell::Fish),
+    };
+    match io::stdout().write_all(&text) {
+        Err(cause) if cause.kind() != ErrorKind::BrokenPipe => Err(failed(cause)),
+        _ => Ok(Status::Complete),
+    }
+}
+
+fn completions(shell: Shell) -> Vec<u8> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "synprobe", &mut text);
+    text
+}
+
+/// Generated options with prose around them.
+fn manual() -> io::Result<Vec<u8>> {
+    let command = Args::command();
+    let commands = command.clone();
+    let page = clap_mangen::Man::new(command).manual("User Commands").source(concat!("synprobe ", env!("CARGO_PKG_VERSION")));
+    let mut text = Vec::new();
+    page.render_title(&mut text)?;
+    page.render_name_section(&mut text)?;
+    page.render_synopsis_section(&mut text)?;
+    page.render_description_section(&mut text)?;
+    text.write_all(include_bytes!("man/description.roff"))?;
+    page.render_options_section(&mut text)?;
+    writeln!(text, ".SH COMMANDS")?;
+    for command in commands.get_subcommands() {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        writeln!(text, ".TP\n\\fBsynprobe {}\\fR\n{}.", command.get_name(), escaped(&about))?;
+    }
+    writeln!(text, ".SH RATES\n{}.EX", include_str!("man/rates.roff"))?;
+    text.write_all(escaped(&rates::table()).as_bytes())?;
+    writeln!(text, ".EE")?;
+    text.write_all(include_bytes!("man/closing.roff"))?;
+    Ok(text)
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\e").replace('-', "\\-")
+}

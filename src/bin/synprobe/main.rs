@@ -1,0 +1,53 @@
+//! `synprobe`: parse, plan, run, say with the exit status how it went.
+
+mod args;
+mod demo;
+mod dry_run;
+mod generate;
+mod habits;
+mod interfaces;
+mod measures;
+mod names;
+mod outputs;
+mod progress;
+mod rates;
+mod record_file;
+mod request;
+mod scan;
+mod signals;
+mod status;
+mod targets;
+mod voice;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use args::{Args, Command};
+use status::Status;
+
+fn main() -> ExitCode {
+    run(&std::env::args_os().collect::<Vec<_>>()).into()
+}
+
+/// What one command line does. The practice network runs it again with the words after `demo`.
+fn run(typed: &[OsString]) -> Status {
+    let habits = match habits::rewrite(&Args::command(), typed.to_vec()) {
+        Ok(habits) => habits,
+        Err(error) => return status::fail(&error),
+    };
+    let args = match Args::command().try_get_matches_from(&habits.words).and_then(|matches| Args::from_arg_matches(&matches)) {
+        Ok(args) => args,
+        Err(error) => return status::usage(&error),
+    };
+    let voice = voice::Voice::new(args.verbosity());
+    habits.notices.iter().for_each(|notice| voice.notice(notice));
+    let outcome = match &args.command {
+        Some(Command::Demo(demo)) => demo::run(demo, &voice),
+        Some(Command::Interfaces) => interfaces::run(),
+        Some(Command::Generate { what }) => generate::run(*what),
+        None => scan::run(&args, typed, &voice),
+    };
+    outcome.unwrap_or_else(|error| status::fail(&error))
+}

@@ -1,0 +1,87 @@
+//! The main job: what was asked, run, and written down.
+
+use std::ffi::OsString;
+
+use synprobe::error::Result;
+use synprobe::run::{self, Event, Request, Stop};
+use synprobe::scan::{HostRecord, HostState, ScanRecord, State};
+
+use crate::args::Args;
+use crate::outputs::Outputs;
+use crate::progress::Meter;
+use crate::status::Status;
+use crate::voice::Voice;
+use crate::{dry_run, names, request, signals, targets};
+
+/// Scans what the arguments ask for.
+pub(crate) fn run(args: &Args, typed: &[OsString], voice: &Voice) -> Result<Status> {
+    let targets = targets::read(args, voice)?;
+    if targets.addresses.is_empty() {
+        voice.warn("nothing to scan: no name resolved");
+        return Ok(Status::Incomplete);
+    }
+    let request = request::of(args, typed, &targets)?;
+    if args.scan.dry_run {
+        return dry_run::run(&request, &targets, args.verbosity());
+    }
+    let mut meter = Meter::new(args);
+    let outputs = Outputs::open(args, meter.bar(), voice)?;
+    let stop = Stop::new();
+    let signals = signals::watch(&stop)?;
+    let voice = voice.above(meter.bar());
+    let mut job = Job { args, request: &request, outputs, voice: &voice, stop: &stop };
+    let ended = run::scan_with(&request, &names::resolver(), &stop, &mut |event| job.hear(event, &mut meter));
+    meter.finish();
+    let outputs = &mut job.outputs;
+    match ended {
+        Ok(summary) => {
+            let summary = outputs.end(summary);
+            // Who stopped it matters: a reader that went away is no signal.
+            let cut_short = summary.interrupted && outputs.all_closed() && !signals.came();
+            Ok(if cut_short { Status::Incomplete } else { Status::of(&summary) })
+        }
+        Err(error) => {
+            job.outputs.discard();
+            Err(error)
+        }
+    }
+}
+
+struct Job<'a> {
+    args: &'a Args,
+    request: &'a Request,
+    outputs: Outputs,
+    voice: &'a Voice,
+    stop: &'a Stop,
+}
+
+impl Job<'_> {
+    fn hear(&mut self, event: Event, meter: &mut Meter) {
+        match event {
+            Event::Begin(scan) => {
+                self.voice.detail(&beginning(&scan));
+                self.outputs.begin(&scan);
+            }
+            Event::Finding(finding) => self.outputs.finding(&finding),
+            Event::Host(host) if self.shows(&host) => self.outputs.host(&host),
+            Event::Host(_) => {}
+            Event::Progress(progress) => meter.show(&progress),
+            Event::Notice(text) => self.voice.notice(&text),
+        }
+        if self.outputs.all_closed() {
+            self.stop.stop();
+        }
+    }
+
+    fn shows(&self, host: &HostRecord) -> bool {
+        let has_open = || host.ports.iter().any(|port| port.outcome.state == State::Open);
+        let counts = matches!(host.state, HostState::Up | HostState::Filtered) || self.request.show.down || !host.ports.is_empty();
+        counts && (!self.args.output.open || has_open())
+    }
+}
+
+fn beginning(scan: &ScanRecord) -> String {
+    let ways: Vec<String> = scan.egresses.iter().map(|egress| format!("{} ({})", egress.interface, egress.link)).collect();
+    let (mode, addresses, ports, targets, seed) = (scan.mode.as_str(), scan.addresses, scan.ports.len(), scan.targets, scan.seed);
+    format!("{mode} scan of {addresses} × {ports} = {targets} targets through {}, seed {seed}", ways.join(", "))
+}
