@@ -1,5 +1,93 @@
 //! synprobe tells an auditor which TCP ports are open, closed or filtered on every address of a range, fast, and says how far its
-//! own answer can be trusted.
+//! own answer can be trusted. This page is its architecture document; the program is a thin layer over what is described here.
+//!
+//! ```text
+//!              WHAT                  WHEN and WHY                      HOW and WHERE
+//!
+//!  addresses ─┐                 ┌─ Conductor ── Sweep (ARP) ──┐
+//!             ├─ TargetSpace ───┤     │                       ├─► Shot ─► SynTemplate ─► Transmitter ─► wire
+//!  ports ─────┘   Permutation   │     └─ Prober (one a sender)┘            writes into       sendmmsg
+//!                               │                                          the link's own    raw IP
+//!                             Board  shared, atomics only                  slot              pnet
+//!                               │    answered bits, marks, counts                            simulation
+//!                               │
+//!  Host, Port, ◄─ Ledger ◄──────┴─ Observer ◄─ Reply::parse ◄─────────── Receiver ◄───────── wire
+//!  Summary        by host   24-byte    proves by the cookie,             ring behind a
+//!                           Record     asks for the reset                kernel filter
+//! ```
+//!
+//! # How one probe travels
+//!
+//! [`run::Request`] (as asked) becomes a plan (routes from the kernel, privileges, links) and a [`scan::ScanConfig`]. A
+//! [`scan::Prober`] takes the next position of the keyed order, asks the [`target::Permutation`] which target that is, skips it if its
+//! answered bit is set, looks up its egress, and computes the cookie: SipHash of addresses and ports, which is the SYN's sequence
+//! number. [`packet::SynTemplate`] writes the frame into a buffer the link lends. What comes back is filtered in the kernel, read by
+//! [`packet::Reply::parse`], and proven by [`scan::Observer`]: an acknowledgement number (or the quoted header of an ICMP error) that
+//! does not answer a cookie is counted and never reported. A proven SYN-ACK is reset over the same link. The finding goes through a
+//! queue to the reporting thread, which settles hosts.
+//!
+//! No memory is kept per probe: the attempt is in the source port, and the time sent comes from the position in the order, which the
+//! inverse permutation yields, through a small ring of marks. Per target there is one bit.
+//!
+//! # Layers
+//!
+//! | layer | is | invariant |
+//! |---|---|---|
+//! | [`target`] | WHAT to probe: pure values | no bytes, no sockets, no clock; opens nothing |
+//! | [`packet`] | HOW it looks on the wire: pure bytes | no allocation on the hot path; no panic on any input |
+//! | [`scan`], [`connect`] | WHEN and WHY: pure decisions | time is passed in; no threads, no IO, no printing; same seed and inputs, same outputs |
+//! | [`net`] | WHERE: the operating system | does not know what a scan is; the only place for libc, pnet and netlink; `unsafe` only in `net/linux/sys` |
+//! | [`run`] | puts the halves on threads | the only place that starts scanning threads or reads the clock |
+//! | [`report`] | one file per format | receives; never asks |
+//! | [`lab`] | a simulated network | a pure model behind `net`'s traits; drives tests, benches and `synprobe demo` |
+//! | `bin/synprobe` | parse, plan, run, exit status | public API only; the only place that prints |
+//!
+//! Dependencies point one way: `bin → run → scan → packet → target`. `tests/suite/layers.rs` reads the sources and holds this table.
+//!
+//! # Where a decision is
+//!
+//! | question | file |
+//! |---|---|
+//! | which address is never probed | `target/reserved.rs` |
+//! | in which order targets are visited | `target/permutation.rs` |
+//! | what a SYN looks like | `packet/syn.rs` |
+//! | what proves a reply | `scan/cookie.rs`, `scan/observer.rs` |
+//! | how fast, and with what bursts | `scan/pacer.rs` |
+//! | what rate a path bears, and how loss is seen | `scan/rate/adaptive.rs`, `scan/canary.rs` |
+//! | whether enough was found, and what is asked again | `scan/completeness.rs`, `scan/blocks.rs`, `scan/survey.rs` |
+//! | when a target is asked again | `scan/cursors.rs`, `Stage::is_worthwhile` in `scan/stage.rs` |
+//! | how neighbours are found | `scan/sweep.rs` |
+//! | what happens after what, and when it ends | `scan/conductor.rs` |
+//! | which way an address goes | `net/route`, `run/plan.rs` |
+//! | what makes an answer incomplete | `run/summary.rs` |
+//! | how connect() learns the reason of a refusal | `connect/verdict.rs` |
+//!
+//! # Where building changed the design
+//!
+//! - **Stages.** On-link hosts that answer ARP late have missed their place in the order. They become the next *stage*: a target space,
+//!   order and answered bits of its own over just those hosts ([`scan::Stage`]). The same holds for what lies behind a gateway that
+//!   answers late. A down host's targets are never in any order, so nothing is skipped over.
+//! - **More attempts where repeats bring answers.** Two attempts are the rule. If the second brings answers there is loss, and further
+//!   attempts follow while they may be expected to bring any. A path without loss costs what it did before.
+//! - **Two ways to go over a stage.** A [`scan::Prober`] keeps a fixed rate and two trailing attempts. With
+//!   [`scan::ScanConfig::adaptive`] a survey goes over it in passes, at a rate that canaries control, until an estimate says that little
+//!   enough is missed. The library and the simulated scans have it; the program does not offer it yet.
+//! - **A scan in which everything has answered does not wait** for stragglers that cannot exist.
+//!
+//! # Smallest example
+//!
+//! ```no_run
+//! use synprobe::run::{Event, Request, Stop, scan};
+//!
+//! let request = Request::new("192.0.2.0/24".parse()?, "22,80,443".parse()?);
+//! let summary = scan(&request, &Stop::new(), &mut |event| {
+//!     if let Event::Finding(finding) = event {
+//!         println!("{} {} {}", finding.target.addr, finding.target.port, finding.outcome.state);
+//!     }
+//! })?;
+//! println!("complete: {}", summary.is_complete());
+//! # Ok::<(), synprobe::error::Error>(())
+//! ```
 
 pub mod connect;
 pub mod error;
@@ -11,3 +99,8 @@ pub mod run;
 pub mod scan;
 pub mod target;
 pub mod time;
+
+/// The README's examples are tested like any other.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,11 @@
+//! Whole scans against real kernels: the scanner in one network namespace, its targets in others, as any user.
+
+mod bed;
+mod faults;
+mod firewall;
+mod links;
+mod onlink;
+mod practice;
+mod program;
+mod routed;
+mod tools;

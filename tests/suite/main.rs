@@ -1,0 +1,15 @@
+//! Everything that is tested from outside the crate, in one binary: it links once.
+
+mod completeness;
+#[cfg(target_os = "linux")]
+mod connect;
+mod fuzz;
+#[cfg(target_os = "linux")]
+mod kernel;
+mod layers;
+mod oracle;
+mod program;
+mod readme;
+mod schema;
+mod simulation;
+mod spawn;

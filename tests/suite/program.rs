@@ -1,0 +1,161 @@
+//! The program from outside: words in, words and a status out.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::spawn;
+
+/// Help, messages and statuses, in files that read like a terminal. They run in a test of this very binary that was started
+/// again in an empty network namespace.
+#[test]
+fn terminal_sessions() {
+    if std::env::var_os(INSIDE).is_some() {
+        trycmd::TestCases::new().env("LC_ALL", "C").case("tests/cmd/*.trycmd").run();
+        return;
+    }
+    let Some((wrapper, options)) = spawn::namespace() else { return };
+    let again = std::env::current_exe().unwrap();
+    let test = ["--exact", "program::terminal_sessions", "--nocapture"];
+    let status = Command::new(wrapper).args(*options).arg("--").arg(again).args(test).env(INSIDE, "1").status().unwrap();
+    assert!(status.success());
+}
+
+const INSIDE: &str = "SYNPROBE_TEST_INSIDE_NAMESPACE";
+
+#[test]
+fn the_committed_manual_is_the_generated_one() {
+    let generated = spawn::harmless(&["generate", "man"]);
+    assert!(generated.status.success());
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("man/synprobe.1");
+    if std::env::var_os("UPDATE_GENERATED").is_some() {
+        std::fs::write(&path, &generated.stdout).unwrap();
+    }
+    let committed = std::fs::read(&path).unwrap_or_default();
+    assert!(committed == generated.stdout, "man/synprobe.1 is not up to date: run this test with UPDATE_GENERATED=1");
+}
+
+#[test]
+fn the_manual_names_every_option() {
+    let manual = String::from_utf8(spawn::harmless(&["generate", "man"]).stdout).unwrap();
+    let help = String::from_utf8(spawn::harmless(&["--help"]).stdout).unwrap();
+    let options: Vec<&str> =
+        help.split_whitespace().filter(|word| word.starts_with("--")).map(|word| word.trim_end_matches([',', '.'])).collect();
+    assert!(options.len() > 20);
+    for option in options {
+        assert!(manual.contains(&option.replace('-', "\\-")), "{option}");
+    }
+}
+
+#[test]
+fn completions_know_options_and_commands() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = spawn::harmless(&["generate", shell]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && ["exclude-file", "interfaces", "polite"].iter().all(|word| text.contains(word)), "{shell}");
+    }
+}
+
+#[test]
+fn an_existing_output_stays_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (old, new) = (dir.path().join("old"), dir.path().join("new"));
+    std::fs::write(&old, "mine").unwrap();
+    let (to_new, to_old) = (format!("json:{}", new.display()), format!("list:{}", old.display()));
+    let Some(output) = spawn::isolated(&["192.0.2.1", "-p", "1", "-o", &to_new, "-o", &to_old]) else { return };
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("it exists (--force overwrites it)"));
+    assert_eq!(std::fs::read_to_string(&old).unwrap(), "mine");
+    assert!(!new.exists());
+}
+
+/// Runs the program in an empty namespace whose loopback is up, through a shell that can do more with it than start it.
+fn with_loopback(script: &str) -> Option<std::process::Output> {
+    let (wrapper, options) = spawn::namespace()?;
+    let script = format!("ip link set lo up || exit 77\n{script}");
+    let mut command = Command::new(wrapper);
+    command.args(*options).args(["--", "sh", "-c", &script, env!("CARGO_BIN_EXE_synprobe")]).env("LC_ALL", "C");
+    let output = command.output().unwrap();
+    if output.status.code() == Some(77) {
+        eprintln!("SKIPPED: there is no ip program to bring loopback up");
+        return None;
+    }
+    Some(output)
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn every_line_of_json_fulfils_the_schema() {
+    let scans = ["--connect -p 20-30 --show closed,down", "-p 20-30 --show closed --note x", "--connect -p 20-30 --max-duration 0"];
+    for scan in scans {
+        let Some(output) = with_loopback(&format!("exec $0 127.0.0.1 --json {scan}")) else { return };
+        let schema = serde_json::from_str(synprobe::report::JSON_SCHEMA).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let lines: Vec<serde_json::Value> = text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((&lines[0]["type"], &lines.last().unwrap()["type"]), (&"scan".into(), &"summary".into()), "{scan}");
+        for line in &lines {
+            let errors: Vec<String> = validator.iter_errors(line).map(|error| error.to_string()).collect();
+            assert!(errors.is_empty(), "{scan}: {line}: {errors:?}");
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_is_said_once_and_the_scan_goes_on() {
+    let Some(output) = with_loopback("exec $0 --connect -n 127.0.0.1 -p 20-30 --show closed -o json:/dev/full -o list:-") else { return };
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(text(&output.stderr).matches("/dev/full").count(), 1, "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout).matches("closed tcp").count(), 11);
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let Some(output) = with_loopback("$0 --connect -n 127.0.0.1 -p- --show closed | head -n 1; $0 --help | head -n 1") else { return };
+    assert_eq!(text(&output.stderr), "");
+    assert_eq!(text(&output.stdout).lines().count(), 2);
+}
+
+#[test]
+fn a_signal_leaves_whole_results_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("scan.json");
+    // The first record on disk says that the scan runs.
+    let script = format!(
+        "$0 --syn -n -q --rate 20 127.0.0.0/28 -p- -o json:{path} & scan=$!\n\
+         for look in $(seq 200); do test -s {path} && break; sleep 0.05; done\n\
+         kill -INT $scan; wait $scan",
+        path = path.display()
+    );
+    let Some(output) = with_loopback(&script) else { return };
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
+    let written = std::fs::read_to_string(&path).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(written.lines().last().unwrap()).unwrap();
+    assert_eq!((&summary["type"], &summary["interrupted"], &summary["complete"]), (&"summary".into(), &true.into(), &false.into()));
+}
+
+#[test]
+fn outputs_of_every_format_are_written_side_by_side() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let base = at("scan").display().to_string();
+    let Some(output) = with_loopback(&format!("exec $0 -sT -n 127.0.0.1 -p 20-21 -oA {base} -o list:{base}.list --show closed")) else {
+        return;
+    };
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("-oA:"));
+    let read = |name: &str| std::fs::read_to_string(at(name)).unwrap();
+    assert!(read("scan.txt").starts_with("127.0.0.1  up"));
+    assert!(read("scan.gnmap").contains("Host: 127.0.0.1 ()\tPorts: 20/closed/tcp//ftp-data///, 21/closed/tcp//ftp///\n"));
+    assert!(read("scan.json").lines().count() == 5);
+    assert!(read("scan.list").contains("closed tcp 21 127.0.0.1 "));
+}
+
+#[test]
+fn the_practice_network_answers_like_a_network() {
+    let Some(output) = with_loopback("exec $0 demo -- --syn -n --json 10.20.0.5 -p 20-25,445") else { return };
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let open = |port: u16| text(&output.stdout).contains(&format!("\"port\":{port},\"proto\":\"tcp\",\"state\":\"open\""));
+    assert!(open(22) && open(445) && !open(23), "{}", text(&output.stdout));
+}

@@ -1,0 +1,240 @@
+//! Whole scans of simulated networks in virtual time. The table is a snapshot: a change of behaviour shows as a difference in review.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnetwork::Ipv4Network;
+use synprobe::lab::{
+    Element, Forgery, HostSpec, Latency, Lie, Limit, Network, PathSpec, PortState, Rejection, Router, Segment, Tally, Topology,
+    VirtualNetwork,
+};
+use synprobe::net::Receiver as _;
+use synprobe::packet::MacAddr;
+use synprobe::run::{Inlet, VirtualClock, lockstep};
+use synprobe::scan::{Board, Cookie, Egress, EgressMap, Finding, Neighbours, NextHop, Observer, ScanConfig, SourcePorts, State, Wanted};
+use synprobe::target::{AddressRange, AddressSet, PortSet};
+use synprobe::time::Time;
+
+struct VirtualTime(VirtualNetwork);
+
+impl VirtualClock for VirtualTime {
+    fn now(&self) -> Time {
+        self.0.now()
+    }
+
+    fn advance(&self, to: Time) {
+        self.0.advance(to);
+    }
+
+    fn next_delivery(&self) -> Option<Time> {
+        self.0.next_delivery()
+    }
+}
+
+const OURS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+const OUR_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 254);
+
+/// A simulated scan that has ended.
+struct Done {
+    board: Arc<Board>,
+    network: VirtualNetwork,
+    findings: Vec<Finding>,
+    ended: Time,
+    targets: Vec<Ipv4Network>,
+    ports: PortSet,
+}
+
+impl Done {
+    fn found(&self, state: State) -> BTreeSet<SocketAddrV4> {
+        let of_state = self.findings.iter().filter(|finding| finding.outcome.state == state);
+        of_state
+            .map(|finding| match finding.target.addr {
+                std::net::IpAddr::V4(addr) => SocketAddrV4::new(addr, finding.target.port),
+                std::net::IpAddr::V6(addr) => panic!("{addr} in an IPv4 scan"),
+            })
+            .collect()
+    }
+
+    fn open(&self) -> BTreeSet<SocketAddrV4> {
+        let addresses: Vec<Ipv4Addr> = self.targets.iter().flat_map(|net| net.iter()).collect();
+        let ports: Vec<u16> = self.ports.iter().collect();
+        self.network.truth(|truth| truth.open(addresses, ports).collect())
+    }
+
+    fn seconds(&self) -> f64 {
+        self.ended.as_nanos() as f64 / 1e9
+    }
+
+    fn row(&self, table: &mut String, name: &str) {
+        let (found, truth) = (self.found(State::Open), self.open());
+        #[expect(clippy::redundant_closure_for_method_calls, reason = "the method is for one lifetime, the closure for all")]
+        let half_open = self.network.truth(|truth| truth.half_open());
+        let counters = &self.board.counters;
+        let targets = self.board.config.addresses.len() as f64 * f64::from(self.ports.len());
+        let wrong = found.difference(&truth).count();
+        writeln!(
+            table,
+            "{name:<22} {:>5} of {:>5}  {wrong:>3}  {:>7.2}  {:>6.2} s  {:>6}  {:>5}",
+            found.intersection(&truth).count(),
+            truth.len(),
+            counters.probes.get() as f64 / targets,
+            self.seconds(),
+            counters.invalid.get(),
+            half_open,
+        )
+        .expect("a string takes everything");
+    }
+}
+
+/// Scans `targets` of `topology`; on-link if they are in 10.0.0.0/24, else through the gateway.
+fn scan(topology: Topology, targets: &[&str], ports: &str, seed: u64, tune: impl FnOnce(&mut ScanConfig)) -> Done {
+    let network = VirtualNetwork::new(Network::new(topology.tally(Tally::PerAddress), seed));
+    let targets: Vec<Ipv4Network> = targets.iter().map(|word| word.parse().expect("a network")).collect();
+    let ranges = targets.iter().filter_map(|net| AddressRange::new(net.network().into(), net.broadcast().into()));
+    let addresses: AddressSet = ranges.clone().collect();
+    let ports: PortSet = ports.parse().expect("ports");
+    let is_onlink = |net: &Ipv4Network| net.network().octets()[..3] == [10, 0, 0];
+    let parts = targets.iter().zip(ranges).map(|(net, range)| {
+        let hop = if is_onlink(net) { NextHop::OnLink(OUR_MAC) } else { NextHop::Gateway(OUR_MAC, 0) };
+        (range, Egress { link: 0, source: OURS, hop })
+    });
+    let egresses = EgressMap::new(parts);
+    let onlink =
+        targets.iter().filter(|net| is_onlink(net)).filter_map(|net| AddressRange::new(net.network().into(), net.broadcast().into()));
+    let gateway = Wanted { link: 0, source: OURS, source_mac: OUR_MAC, addr: GATEWAY };
+    let neighbours = Neighbours::new(vec![gateway], onlink.collect());
+    let mut config = ScanConfig::new(addresses, ports.clone(), seed);
+    tune(&mut config);
+    let cookie = Cookie::new([7; 16], SourcePorts::Block { first: 61_000, count: 16 }, config.most_attempts);
+    let board = Arc::new(Board::new(config, cookie, egresses, neighbours));
+    let mut inlets = [Inlet::new(network.receiver(), Observer::new(Arc::clone(&board), 0), network.transmitter())];
+    let mut findings = Vec::new();
+    lockstep(&board, &mut || vec![network.transmitter()], &mut inlets, &VirtualTime(network.clone()), &mut |record| {
+        findings.extend(record.finding(&board.stages));
+    });
+    let ended = network.now();
+    // What was sent last arrives.
+    network.advance(ended + Duration::from_millis(700));
+    network.receiver().receive(Duration::ZERO, &mut |_| {}).expect("a simulated link does not fail");
+    Done { board, network, findings, ended, targets, ports }
+}
+
+fn network(text: &str) -> Ipv4Network {
+    text.parse().expect("a network")
+}
+
+/// 10.1.0.0/16 behind the gateway, all hosts like `host`, the way there like `path`.
+fn routed(host: HostSpec, path: PathSpec) -> Topology {
+    let latency = Latency { fixed: Duration::from_millis(10), spread: Duration::from_millis(2), jitter: Duration::from_micros(500) };
+    Topology::new()
+        .router(Router::new(GATEWAY))
+        .segment(Segment::routed(network("10.1.0.0/16"), [GATEWAY]).path(path.round_trip(latency)).population(1.0, host))
+}
+
+fn office(share: f64, host: HostSpec) -> Topology {
+    let latency = Latency { fixed: Duration::from_micros(300), spread: Duration::from_micros(200), jitter: Duration::from_micros(50) };
+    let segment = Segment::on_link(network("10.0.0.0/24")).path(PathSpec::new().round_trip(latency));
+    Topology::new().router(Router::new(GATEWAY)).segment(segment.population(share, host))
+}
+
+fn mixed() -> HostSpec {
+    HostSpec::all(PortState::Closed).ports([22, 80, 443, 8080], PortState::Open).ports(100..150, PortState::Silent)
+}
+
+#[test]
+fn table() {
+    let mut table =
+        format!("{:<22} {:>14}  {:>3}  {:>7}  {:>8}  {:>6}  {:>5}\n", "scenario", "open found", "bad", "per tgt", "time", "inval.", "half");
+    let plain = |_: &mut ScanConfig| {};
+    let fast = |config: &mut ScanConfig| config.rate = 100_000;
+    let web = || HostSpec::serving([80]);
+    scan(office(0.5, web()), &["10.0.0.0/24"], "80", 1, plain).row(&mut table, "lan /24 half up");
+    let slow_arp = synprobe::lab::Arp { delay: Duration::from_millis(150), cold_loss: 0.5, ignored: 0 };
+    scan(office(0.5, web().arp(slow_arp)), &["10.0.0.0/24"], "80", 1, plain).row(&mut table, "lan cold slow arp");
+    scan(office(0.5, web().up_from(Duration::from_millis(400))), &["10.0.0.0/24"], "80", 1, plain).row(&mut table, "lan late hosts");
+    scan(routed(mixed(), PathSpec::new()), &["10.1.0.0/24"], "1-1000", 1, fast).row(&mut table, "routed /24 x 1000");
+    scan(routed(mixed(), PathSpec::new().loss(0.02)), &["10.1.0.0/24"], "1-1000", 1, fast).row(&mut table, "routed 2% loss");
+    let many = HostSpec::all(PortState::Closed).ports((1..=65_535).step_by(98), PortState::Open);
+    for seed in 1..=3 {
+        scan(routed(many.clone(), PathSpec::new().loss(0.02)), &["10.1.0.7/32"], "-", seed, plain).row(&mut table, "one host -p- 2% loss");
+    }
+    let quiet = HostSpec::all(PortState::Silent).ports([80], PortState::Open);
+    scan(routed(quiet.clone(), PathSpec::new()), &["10.1.0.0/22"], "80,81", 1, plain).row(&mut table, "rest silent");
+    scan(routed(quiet, PathSpec::new().loss(0.1)), &["10.1.0.0/22"], "80,81", 1, plain).row(&mut table, "rest silent 10% loss");
+    let far = PathSpec::new().round_trip(Latency { fixed: Duration::from_millis(600), ..Latency::default() });
+    scan(routed(mixed(), far), &["10.1.0.0/26"], "1-100", 1, plain).row(&mut table, "far away 600 ms");
+    let forged = web().forgery(Forgery { share: 0.1, lie: Lie::Acknowledgement });
+    scan(routed(forged, PathSpec::new()), &["10.1.0.0/20"], "80-82", 1, plain).row(&mut table, "10% forged");
+    let twice = PathSpec::new().down(Element::Duplicate { share: 0.3, after: Duration::from_millis(3) });
+    scan(routed(mixed(), twice), &["10.1.0.0/26"], "1-100", 1, plain).row(&mut table, "30% duplicates");
+    let policer = PathSpec::new().up(Element::Policer(Limit::per_second(20_000.0).burst(200.0).into()));
+    scan(routed(mixed(), policer), &["10.1.0.0/24"], "1-200", 1, fast).row(&mut table, "policer 20k at 100k/s");
+    let rejecting =
+        HostSpec::all(PortState::Rejected(Rejection::unreachable(13, synprobe::lab::Sender::Router))).ports([80], PortState::Open);
+    scan(routed(rejecting, PathSpec::new()), &["10.1.0.0/24"], "80-83", 1, plain).row(&mut table, "admin prohibited");
+    scan(routed(HostSpec::syn_proxy(), PathSpec::new()), &["10.1.0.0/26"], "1-50", 1, plain).row(&mut table, "syn proxies");
+    scan(Topology::new(), &["10.1.0.0/24"], "80", 1, plain).row(&mut table, "gateway is down");
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn same_seed_same_scan() {
+    let run = || {
+        let done = scan(routed(mixed(), PathSpec::new().loss(0.05)), &["10.1.0.0/25"], "1-100", 9, |_| {});
+        (done.findings.clone(), done.ended, done.board.counters.probes.get())
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn several_senders_share_one_order() {
+    let one = scan(routed(mixed(), PathSpec::new()), &["10.1.0.0/25"], "1-200", 3, |config| config.rate = 200_000);
+    let three = scan(routed(mixed(), PathSpec::new()), &["10.1.0.0/25"], "1-200", 3, |config| {
+        config.rate = 200_000;
+        config.senders = 3;
+    });
+    assert_eq!(one.found(State::Open), three.found(State::Open));
+    assert_eq!(one.found(State::Closed), three.found(State::Closed));
+    assert_eq!(one.board.counters.probes.get(), three.board.counters.probes.get());
+}
+
+#[test]
+fn round_trips_are_measured_at_any_rate() {
+    for rate in [1_000, 100_000, 500_000] {
+        let fixed = Latency { fixed: Duration::from_millis(40), ..Latency::default() };
+        let segment = Segment::routed(network("10.1.0.0/16"), [GATEWAY]).path(PathSpec::new().round_trip(fixed));
+        let topology = Topology::new().router(Router::new(GATEWAY)).segment(segment.population(1.0, HostSpec::serving([80])));
+        let done = scan(topology, &["10.1.0.0/22"], "80", 5, |config| config.rate = rate);
+        assert_eq!(done.findings.len(), 1024);
+        for finding in &done.findings {
+            let rtt = finding.rtt.expect("a reply to the only attempt has a round trip");
+            assert!(rtt.abs_diff(Duration::from_millis(40)) < Duration::from_millis(1), "{rtt:?} at {rate}/s");
+        }
+    }
+}
+
+#[test]
+fn no_host_is_asked_twice_on_a_clean_path() {
+    let done = scan(routed(HostSpec::serving([80]), PathSpec::new()), &["10.1.0.0/22"], "80", 5, |_| {});
+    done.network.truth(|truth| {
+        for addr in truth.probed() {
+            assert_eq!(truth.syns_to(addr), 1, "{addr}");
+        }
+        assert_eq!(truth.probed().len(), 1024);
+        assert_eq!(truth.half_open(), 0, "every SYN-ACK was answered with a reset");
+    });
+}
+
+#[test]
+fn the_deadline_ends_it_in_time() {
+    let done = scan(routed(HostSpec::all(PortState::Silent), PathSpec::new()), &["10.1.0.0/16"], "80", 5, |config| {
+        config.deadline = Some(Time::from_nanos(2_000_000_000));
+    });
+    assert!(done.seconds() < 2.6, "{}", done.seconds());
+    let probed = done.board.counters.targets_probed.get();
+    assert!((9_000..=20_100).contains(&probed), "{probed}");
+}
