@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use synprobe::error::Result;
 use synprobe::run::{self, Event, Request, Stop};
-use synprobe::scan::{HostRecord, HostState, ScanRecord, State};
+use synprobe::scan::{HostRecord, HostState, Reason, ScanRecord, State};
 
 use crate::args::Args;
 use crate::outputs::Outputs;
@@ -75,7 +75,13 @@ impl Job<'_> {
 
     fn shows(&self, host: &HostRecord) -> bool {
         let has_open = || host.ports.iter().any(|port| port.outcome.state == State::Open);
-        let counts = matches!(host.state, HostState::Up | HostState::Filtered) || self.request.show.down || !host.ports.is_empty();
+        let speaks = match host.state {
+            HostState::Up => true,
+            // Of a host that a router cannot reach there is nothing to tell: it is counted, and listed with those that are down.
+            HostState::Filtered => !matches!(host.reason, Reason::HostUnreach | Reason::NetUnreach),
+            HostState::Down | HostState::NoReply => false,
+        };
+        let counts = speaks || self.request.show.down || !host.ports.is_empty();
         counts && (!self.args.output.open || has_open())
     }
 }
