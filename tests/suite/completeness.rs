@@ -7,28 +7,14 @@ use std::sync::{Arc, Mutex};
 
 use synprobe::lab::{Network, Scenario, Tally, VirtualNetwork, mac_of};
 use synprobe::packet::MacAddr;
-use synprobe::run::{Inlet, VirtualClock, lockstep};
+use synprobe::run::{Inlet, lockstep};
 use synprobe::scan::{
     Board, Cookie, Egress, EgressMap, Neighbours, NextHop, Observer, RatePolicy, ScanConfig, Shortfall, SourcePorts, Wanted,
 };
 use synprobe::target::{AddressRange, AddressSet};
 use synprobe::time::Time;
 
-struct VirtualTime(VirtualNetwork);
-
-impl VirtualClock for VirtualTime {
-    fn now(&self) -> Time {
-        self.0.now()
-    }
-
-    fn advance(&self, to: Time) {
-        self.0.advance(to);
-    }
-
-    fn next_delivery(&self) -> Option<Time> {
-        self.0.next_delivery()
-    }
-}
+use crate::simulation::VirtualTime;
 
 /// What one scan found, and what it said.
 #[derive(Clone, Copy, Debug, PartialEq)]

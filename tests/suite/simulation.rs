@@ -18,7 +18,8 @@ use synprobe::scan::{Board, Cookie, Egress, EgressMap, Finding, Neighbours, Next
 use synprobe::target::{AddressRange, AddressSet, PortSet};
 use synprobe::time::Time;
 
-struct VirtualTime(VirtualNetwork);
+/// A simulated network's own time.
+pub(crate) struct VirtualTime(pub(crate) VirtualNetwork);
 
 impl VirtualClock for VirtualTime {
     fn now(&self) -> Time {
