@@ -90,6 +90,7 @@
 //! ```
 
 pub mod connect;
+pub mod counted;
 pub mod error;
 pub mod lab;
 pub mod net;

@@ -9,6 +9,7 @@ use rand::rngs::{SmallRng, SysRng};
 use rand::seq::SliceRandom;
 use socket2::{Domain, Socket, Type};
 
+use crate::counted::counted;
 use crate::error::{Error, Result};
 
 /// An aligned block of source ports: its first is a multiple of its length, a power of two.
@@ -31,13 +32,13 @@ impl PortBlock {
     /// When `count` is no such number, or what is to be avoided leaves no block.
     pub fn reserve(count: u16, avoid: &[RangeInclusive<u16>]) -> Result<Self> {
         if !count.is_power_of_two() || count > MAX_COUNT {
-            return Err(Error::asked("reserve", format_args!("{count} source ports"), "not a power of two up to 256"));
+            return Err(Error::asked("reserve", counted(count, "source port"), "not a power of two up to 256"));
         }
         let mut random = SmallRng::try_from_rng(&mut SysRng)
-            .map_err(|cause| Error::machine("reserve", format_args!("{count} source ports"), cause).hint("no random numbers to be had"))?;
+            .map_err(|cause| Error::machine("reserve", counted(count, "source port"), cause).hint("no random numbers to be had"))?;
         let mut bases = candidates(count, avoid, &system_ranges(), &mut random).into_iter().take(TRIES).peekable();
         if bases.peek().is_none() {
-            return Err(Error::asked("reserve", format_args!("{count} source ports"), "every block holds a port to be avoided"));
+            return Err(Error::asked("reserve", counted(count, "source port"), "every block holds a port to be avoided"));
         }
         let mut budget = descriptors();
         let mut best = Self { first: 0, count, held: Vec::new() };

@@ -7,6 +7,7 @@ use super::calendar::Asctime;
 use super::escape::Word;
 use super::rest::rest_of;
 use super::{Epoch, Escaped, Report};
+use crate::counted::counted;
 use crate::scan::{Finding, HostRecord, HostState, ScanRecord, State, Summary};
 use crate::target::services;
 use crate::time::Time;
@@ -59,9 +60,10 @@ impl Report for Grepable {
         for reason in &summary.incomplete {
             _ = writeln!(lines, "# incomplete: {}", Escaped(reason));
         }
-        let (addresses, up, seconds) = (summary.addresses, summary.hosts_up, summary.elapsed.as_secs_f64());
+        let (addresses, up) = (counted(summary.addresses, "IP address"), counted(summary.hosts_up, "host"));
+        let seconds = summary.elapsed.as_secs_f64();
         let state = if summary.interrupted { "interrupted" } else { "done" };
-        _ = writeln!(lines, "# synprobe {state} at {date} -- {addresses} IP addresses ({up} hosts up) scanned in {seconds:.2} seconds");
+        _ = writeln!(lines, "# synprobe {state} at {date} -- {addresses} ({up} up) scanned in {seconds:.2} seconds");
         self.out.write_all(lines.as_bytes())?;
         self.out.flush()
     }

@@ -88,7 +88,7 @@ mod tests {
         10.0.0.3  down
           1004 not probed
         incomplete: 2 replies were dropped by the receiver
-        2 of 4 hosts up, 1 down, 1 silent; 1 open port, 2002 closed, 2 filtered, 4 unanswered, 1004 not probed; 2020 probes in 2.41 s (838/s); losses: 2 replies dropped by the receiver, 1 probes not sent
+        2 of 4 hosts up, 1 down, 1 silent; 1 open port, 2002 closed, 2 filtered, 4 unanswered, 1004 not probed; 2020 probes in 2.41 s (838/s); losses: 2 replies dropped by the receiver, 1 probe not sent
         "#);
     }
 
@@ -108,7 +108,7 @@ mod tests {
         10.0.0.3  down  no-arp-response
           1004 not probed
         incomplete: 2 replies were dropped by the receiver
-        2 of 4 hosts up, 1 down, 1 silent; 1 open port, 2002 closed, 2 filtered, 4 unanswered, 1004 not probed; 2020 probes in 2.41 s (838/s); losses: 2 replies dropped by the receiver, 1 probes not sent
+        2 of 4 hosts up, 1 down, 1 silent; 1 open port, 2002 closed, 2 filtered, 4 unanswered, 1004 not probed; 2020 probes in 2.41 s (838/s); losses: 2 replies dropped by the receiver, 1 probe not sent
         "#);
     }
 
@@ -130,7 +130,7 @@ mod tests {
         ESC[1m10.0.0.3ESC[0m  down
           1004 not probed
         incomplete: 2 replies were dropped by the receiver
-        2 of 4 hosts up, 1 down, 1 silent; 1 open port, 2002 closed, 2 filtered, 4 unanswered, 1004 not probed; 2020 probes in 2.41 s (838/s); losses: 2 replies dropped by the receiver, 1 probes not sent
+        2 of 4 hosts up, 1 down, 1 silent; 1 open port, 2002 closed, 2 filtered, 4 unanswered, 1004 not probed; 2020 probes in 2.41 s (838/s); losses: 2 replies dropped by the receiver, 1 probe not sent
         "#);
         assert_eq!(shown.matches("\u{1b}[0m").count() * 2, shown.matches("\u{1b}[").count(), "every colour ends");
     }

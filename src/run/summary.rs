@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::plan::{Plan, count};
 use super::request::Request;
 use super::scan::Ended;
+use crate::counted::counted;
 use crate::net::link::LinkKind;
 use crate::scan::{Board, Summary};
 
@@ -109,29 +110,28 @@ impl Account<'_> {
         if let Some(tally) = &self.ended.tally {
             for (cause, errors) in &tally.local {
                 let example = errors.hosts.keys().next().map(|host| format!(", for example on {host}")).unwrap_or_default();
-                reasons.push(format!("{} targets could not be asked: {cause}{example}", errors.targets));
+                reasons.push(format!("{} could not be asked: {cause}{example}", counted(errors.targets, "target")));
             }
         }
         let raw_errors = summary.send_errors - self.ended.tally.as_ref().map_or(0, super::connect::ConnectTally::local_errors);
-        let mut say = |count: u64, what: &str| {
+        let mut say = |count: u64, noun: &str, what: &str| {
             if count > 0 {
-                reasons.push(format!("{count} {what}"));
+                reasons.push(format!("{} {what}", counted(count, noun)));
             }
         };
-        say(raw_errors, "probes could not be sent");
-        say(summary.receiver_drops, "replies were lost in this machine's receive queue: use a lower --rate");
-        say(summary.unresolved, "names did not resolve");
+        say(raw_errors, "probe", "could not be sent");
+        say(summary.receiver_drops, "reply", "lost in this machine's receive queue: use a lower --rate");
+        say(summary.unresolved, "name", "did not resolve");
         if summary.unroutable > 0 {
             let named: Vec<String> = self.plan.unroutable.iter().take(NAMED).map(|(range, cause)| format!("{range} ({cause})")).collect();
             let more = if self.plan.unroutable.len() > NAMED { ", and others" } else { "" };
-            let noun = if summary.unroutable == 1 { "address" } else { "addresses" };
-            reasons.push(format!("no route to {} {noun}: {}{more}", summary.unroutable, named.join(", ")));
+            reasons.push(format!("no route to {}: {}{more}", counted(summary.unroutable, "address"), named.join(", ")));
         }
         if let Some(board) = &self.ended.board {
             unreached(board, &mut reasons);
         }
         if summary.out_of_time {
-            reasons.push(format!("--max-duration ended the scan with {} targets not probed", summary.not_probed));
+            reasons.push(format!("--max-duration ended the scan with {} not probed", counted(summary.not_probed, "target")));
         }
         if !summary.path_proven && !summary.interrupted {
             let who = if summary.answered > 0 { "nothing but this machine itself answered" } else { "nothing answered at all" };
@@ -153,9 +153,9 @@ fn unreached(board: &Board, reasons: &mut Vec<String>) {
         // The canary need not be a target.
         first.is_some_and(|target| board.config.addresses.contains(target.addr) && board.stages.find(target).is_none())
     });
-    let late = late.count();
+    let late = late.count() as u64;
     if late > 0 && !board.is_stopped() {
-        reasons.push(format!("{late} hosts answered ARP too late to be probed"));
+        reasons.push(format!("{} answered ARP too late to be probed", counted(late, "host")));
     }
 }
 

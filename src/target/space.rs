@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::{AddressSet, PortSet};
+use crate::counted::counted;
 use crate::error::{Error, Result};
 
 /// One address and port.
@@ -88,11 +89,11 @@ impl TargetSpace {
 /// So large a number of addresses is IPv6's: it is said as a power of two, and with the prefix that would do.
 fn too_many(addresses: &AddressSet, ports: &PortSet) -> Error {
     let (exponent, ports) = (addresses.len().max(1).ilog2(), ports.len());
-    let (about, noun) = (if addresses.len().is_power_of_two() { "" } else { "over " }, if ports == 1 { "port" } else { "ports" });
+    let about = if addresses.len().is_power_of_two() { "" } else { "over " };
     let prefix = 65 + ports.max(1).next_power_of_two().ilog2();
     Error::asked(
         "scan",
-        format!("{about}2^{exponent} addresses on {ports} {noun}"),
+        format!("{about}2^{exponent} addresses on {}", counted(ports, "port")),
         "more than 2^63 targets, the most that one scan can number",
     )
     .hint(format!("with so many ports an IPv6 /{prefix} is the largest network; or name the addresses, for example with -i FILE"))

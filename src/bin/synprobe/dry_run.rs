@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, ErrorKind, Write};
 
+use synprobe::counted::counted;
 use synprobe::error::{Error, Kind, Result};
 use synprobe::report::Escaped;
 use synprobe::run::{self, PlanRecord, Request};
@@ -45,7 +46,7 @@ fn text(plan: &PlanRecord, left_out: &[(String, String)]) -> String {
         _ = writeln!(text, "no route   {}: {}", Escaped(what), Escaped(why));
     }
     let (probes, arp) = plan.packets;
-    _ = writeln!(text, "packets    {probes} probes if nothing answers, {arp} ARP requests");
+    _ = writeln!(text, "packets    {} if nothing answers, {}", counted(probes, "probe"), counted(arp, "ARP request"));
     _ = writeln!(text, "duration   about {seconds:.1} s then");
     _ = writeln!(text, "seed       {seed}");
     text
@@ -59,7 +60,7 @@ fn way(egress: &EgressRecord) -> String {
     if let Some(gateway) = egress.gateway {
         _ = write!(way, " by {gateway}");
     }
-    _ = write!(way, ": {} addresses", egress.addresses);
+    _ = write!(way, ": {}", counted(egress.addresses, "address"));
     way
 }
 

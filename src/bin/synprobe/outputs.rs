@@ -7,6 +7,7 @@ use std::io;
 
 use indicatif::ProgressBar;
 
+use synprobe::counted::counted;
 use synprobe::error::Result;
 use synprobe::report::{Destination, Format, OutputSpec, Report};
 use synprobe::scan::{Finding, HostRecord, ScanRecord, Summary};
@@ -75,7 +76,8 @@ impl Outputs {
         let lost = |output: &&Output| output.lost > 0;
         summary.write_errors = self.outputs.iter().map(|output| output.lost).sum();
         summary.incomplete.retain(|reason| !reason.starts_with(NOT_WRITTEN));
-        let reasons = self.outputs.iter().filter(lost).map(|output| format!("{NOT_WRITTEN} {}: {} records", output.name, output.lost));
+        let reasons =
+            self.outputs.iter().filter(lost).map(|output| format!("{NOT_WRITTEN} {}: {}", output.name, counted(output.lost, "record")));
         summary.incomplete.extend(reasons);
     }
 }

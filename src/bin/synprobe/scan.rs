@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use synprobe::counted::counted;
 use synprobe::error::Result;
 use synprobe::run::{self, Event, Request, Stop};
 use synprobe::scan::{HostRecord, HostState, Reason, ScanRecord, State};
@@ -88,6 +89,7 @@ impl Job<'_> {
 
 fn beginning(scan: &ScanRecord) -> String {
     let ways: Vec<String> = scan.egresses.iter().map(|egress| format!("{} ({})", egress.interface, egress.link)).collect();
-    let (mode, addresses, ports, targets, seed) = (scan.mode.as_str(), scan.addresses, scan.ports.len(), scan.targets, scan.seed);
-    format!("{mode} scan of {addresses} × {ports} = {targets} targets through {}, seed {seed}", ways.join(", "))
+    let (addresses, ports) = (counted(scan.addresses, "address"), counted(scan.ports.len(), "port"));
+    let (mode, targets, seed) = (scan.mode.as_str(), counted(scan.targets, "target"), scan.seed);
+    format!("{mode} scan of {addresses} × {ports} = {targets} through {}, seed {seed}", ways.join(", "))
 }

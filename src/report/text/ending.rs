@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::counted::counted;
 use crate::report::Escaped;
 use crate::scan::Summary;
 
@@ -22,7 +23,7 @@ fn hosts(summary: &Summary) -> String {
     let silent = summary.addresses.saturating_sub(summary.hosts_up + summary.hosts_down + summary.hosts_filtered + summary.unroutable);
     let counts =
         [(summary.hosts_down, "down"), (summary.hosts_filtered, "filtered"), (silent, "silent"), (summary.unroutable, "without a route")];
-    format!("{} of {} {} up{}", summary.hosts_up, summary.addresses, plural(summary.addresses, "host"), listed(&counts))
+    format!("{} of {} up{}", summary.hosts_up, counted(summary.addresses, "host"), listed(&counts))
 }
 
 fn ports(summary: &Summary) -> String {
@@ -32,24 +33,26 @@ fn ports(summary: &Summary) -> String {
         (summary.unanswered, "unanswered"),
         (summary.not_probed, "not probed"),
     ];
-    format!("{} open {}{}", summary.open, plural(summary.open, "port"), listed(&counts))
+    format!("{}{}", counted(summary.open, "open port"), listed(&counts))
 }
 
 fn work(summary: &Summary) -> String {
-    let (probes, seconds) = (summary.probes, summary.elapsed.as_secs_f64());
-    format!("{probes} {} in {seconds:.2} s ({:.0}/s)", plural(probes, "probe"), summary.rate())
+    let seconds = summary.elapsed.as_secs_f64();
+    format!("{} in {seconds:.2} s ({:.0}/s)", counted(summary.probes, "probe"), summary.rate())
 }
 
 fn losses(summary: &Summary) -> String {
     let counts = [
-        (summary.receiver_drops, "replies dropped by the receiver"),
-        (summary.send_errors, "probes not sent"),
-        (summary.write_errors, "records not written"),
+        (summary.receiver_drops, "reply", "dropped by the receiver"),
+        (summary.send_errors, "probe", "not sent"),
+        (summary.write_errors, "record", "not written"),
     ];
-    match listed(&counts).as_str() {
-        "" if summary.incomplete.is_empty() => "; no losses".to_owned(),
-        "" => String::new(),
-        losses => format!("; losses:{}", losses.trim_start_matches(',')),
+    let losses = counts.iter().filter(|(count, ..)| *count > 0);
+    let losses: Vec<String> = losses.map(|(count, noun, fate)| format!("{} {fate}", counted(*count, noun))).collect();
+    match losses.as_slice() {
+        [] if summary.incomplete.is_empty() => "; no losses".to_owned(),
+        [] => String::new(),
+        losses => format!("; losses: {}", losses.join(", ")),
     }
 }
 
@@ -60,8 +63,4 @@ fn listed(counts: &[(u64, &str)]) -> String {
         _ = write!(text, ", {count} {what}");
     }
     text
-}
-
-fn plural(count: u64, noun: &str) -> String {
-    if count == 1 { noun.to_owned() } else { format!("{noun}s") }
 }

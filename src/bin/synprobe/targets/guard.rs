@@ -1,5 +1,6 @@
 //! What is never probed, and what is probed only when it is really meant.
 
+use synprobe::counted::counted;
 use synprobe::error::{Error, Result};
 use synprobe::target::{AddressSet, reserved};
 
@@ -25,7 +26,7 @@ pub(super) fn ask_before_large(addresses: &AddressSet, confirmed: bool) -> Resul
     if confirmed || public <= LARGE {
         return Ok(());
     }
-    Err(Error::asked("scan", format!("{public} public addresses"), "more than 16777216, which is a scan of the internet")
+    Err(Error::asked("scan", counted(public, "public address"), "more than 16777216, which is a scan of the internet")
         .hint("--yes-large-public-scan if you are responsible for them"))
 }
 

@@ -1,0 +1,36 @@
+//! How many of something, as a sentence says it.
+
+/// A number with its noun: `1 address`, `2 addresses`.
+///
+/// The noun is given in its singular; its plural is formed by rule, so a noun with a plural of its own (`child`) has no place here.
+pub fn counted(count: impl Into<u128>, noun: &str) -> String {
+    let count = count.into();
+    format!("{count} {}", if count == 1 { noun.to_owned() } else { plural(noun) })
+}
+
+fn plural(noun: &str) -> String {
+    let before_y = noun.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'i', 'o', 'u']));
+    match before_y {
+        Some(stem) => format!("{stem}ies"),
+        None if noun.ends_with(['s', 'x']) || noun.ends_with("ch") || noun.ends_with("sh") => format!("{noun}es"),
+        None => format!("{noun}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_is_singular() {
+        let texts = [0u64, 1, 2, 1001].map(|count| counted(count, "port"));
+        assert_eq!(texts, ["0 ports", "1 port", "2 ports", "1001 ports"]);
+    }
+
+    #[test]
+    fn plurals_follow_the_rules() {
+        let nouns = ["address", "public address", "reply", "half-open connection", "probe", "delay", "box"];
+        let plurals = ["addresses", "public addresses", "replies", "half-open connections", "probes", "delays", "boxes"];
+        assert_eq!(nouns.map(plural), plurals);
+    }
+}
