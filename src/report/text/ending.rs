@@ -37,8 +37,18 @@ fn ports(summary: &Summary) -> String {
 }
 
 fn work(summary: &Summary) -> String {
-    let seconds = summary.elapsed.as_secs_f64();
-    format!("{} in {seconds:.2} s ({:.0}/s)", counted(summary.probes, "probe"), summary.rate())
+    format!("{} in {}", counted(summary.probes, "probe"), pace(summary))
+}
+
+/// How long it took, and the rate. Under a second most of the time is waiting, and a rate would say nothing.
+fn pace(summary: &Summary) -> String {
+    let elapsed = summary.elapsed;
+    match elapsed.as_millis() {
+        0 => "<1 ms".to_owned(),
+        millis @ ..1000 => format!("{millis} ms"),
+        _ if summary.rate() < 1.0 => format!("{:.2} s", elapsed.as_secs_f64()),
+        _ => format!("{:.2} s ({:.0}/s)", elapsed.as_secs_f64(), summary.rate()),
+    }
 }
 
 fn losses(summary: &Summary) -> String {
@@ -63,4 +73,37 @@ fn listed(counts: &[(u64, &str)]) -> String {
         _ = write!(text, ", {count} {what}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_short_scan_has_a_time_and_no_rate() {
+        let work = |nanos| work(&Summary { probes: 1, elapsed: Duration::from_nanos(nanos), ..Summary::default() });
+        let texts = [0, 999_999, 3_400_000, 999_900_000, 1_000_000_000, 2_500_000_000].map(work);
+        let spans = ["<1 ms", "<1 ms", "3 ms", "999 ms", "1.00 s (1/s)", "2.50 s"];
+        assert_eq!(texts, spans.map(|span| format!("1 probe in {span}")));
+    }
+
+    #[test]
+    fn one_is_singular_everywhere() {
+        let one = Summary {
+            addresses: 1,
+            hosts_up: 1,
+            open: 1,
+            probes: 1,
+            receiver_drops: 1,
+            send_errors: 1,
+            write_errors: 1,
+            ..Summary::default()
+        };
+        assert_eq!(
+            of(&one),
+            "1 of 1 host up; 1 open port; 1 probe in <1 ms; losses: 1 reply dropped by the receiver, 1 probe not sent, 1 record not written\n"
+        );
+    }
 }
