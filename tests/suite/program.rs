@@ -47,6 +47,13 @@ fn the_manual_names_every_option() {
 }
 
 #[test]
+fn help_is_a_command_too() {
+    let [word, option] = [["help"], ["--help"]].map(|words| spawn::harmless(&words));
+    assert!(word.status.success() && !word.stdout.is_empty());
+    assert_eq!(text(&word.stdout), text(&option.stdout));
+}
+
+#[test]
 fn completions_know_options_and_commands() {
     for shell in ["bash", "zsh", "fish"] {
         let output = spawn::harmless(&["generate", shell]);

@@ -20,7 +20,6 @@ use crate::voice::Verbosity;
     name = "synprobe",
     version = VERSION,
     args_conflicts_with_subcommands = true,
-    disable_help_subcommand = true,
     max_term_width = 100,
     after_help = "Without a command it scans: synprobe 10.0.0.0/24 -p 22,80,443. The exit status is 0 for a complete scan, 1 if the machine \
 could not do it, 2 for something wrong in what was asked, 3 for a scan known to be incomplete, 130 if interrupted. See synprobe(1)."
