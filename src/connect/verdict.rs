@@ -80,7 +80,7 @@ pub enum LocalCause {
     NetworkUnreachable,
     /// `EACCES`, `EPERM`: a `prohibit` route or a policy.
     Prohibited,
-    /// `EINVAL`: a `blackhole` route.
+    /// `EINVAL`: a `blackhole` route, or a source address from which the kernel sends nothing there (127.0.0.1).
     Blackhole,
     /// An ICMP error from an address of our own: this machine's firewall.
     OwnReject,
@@ -102,7 +102,7 @@ impl fmt::Display for LocalCause {
             Self::HostUnreachable => "host unreachable from this machine (no neighbour answered, or an unreachable route)",
             Self::NetworkUnreachable => "no route",
             Self::Prohibited => "prohibited by this machine",
-            Self::Blackhole => "blackhole route, or an address without its interface",
+            Self::Blackhole => "blackhole route, an address without its interface, or a --source-ip that does not lead there",
             Self::OwnReject => "rejected by this machine's firewall",
             Self::NoFamily => "address family not supported",
             Self::NotAHost => "not the address of a host",

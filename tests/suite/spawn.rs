@@ -21,7 +21,7 @@ pub(crate) fn harmless(words: &[&str]) -> Output {
         Err(_) => !word.contains('.') || word.starts_with('-'),
     };
     assert!(words.iter().all(harmless), "{words:?} may leave the machine");
-    let is_a_command = matches!(words.first(), Some(&("generate" | "--help" | "-h" | "--version" | "-V")));
+    let is_a_command = matches!(words.first(), Some(&("generate" | "help" | "--help" | "-h" | "--version" | "-V")));
     assert!(is_a_command || words.iter().any(|word| word.parse::<IpAddr>().is_ok()), "{words:?} has no literal target");
     output(Command::new(env!("CARGO_BIN_EXE_synprobe")).args(words))
 }

@@ -127,10 +127,18 @@ impl Kernel {
         match found {
             Ok(answer) => Ok(self.judge(to, answer)),
             Err(error) => match refusal(&error) {
-                Some(cause) => Ok(unroutable(cause)),
+                Some(cause) => Ok(self.unusable_source(to, over, &error).unwrap_or_else(|| unroutable(cause))),
                 None => Err(Error::io("find the way to", to, error)),
             },
         }
+    }
+
+    /// Whether it is the source address asked for that leads nowhere: without it the kernel has a way.
+    fn unusable_source(&mut self, to: IpAddr, over: Option<u32>, refused: &io::Error) -> Option<WayHop> {
+        let source = self.source.filter(|_| refused.raw_os_error() == Some(libc::EINVAL))?;
+        let otherwise = self.ask(to, None, over).ok()?;
+        let instead = otherwise.source.map(|source| format!(", or take {source}")).unwrap_or_default();
+        Some(unroutable(format!("the kernel sends nothing there from {source}: leave --source-ip out{instead}")))
     }
 
     /// Rules may decide by the source address, which the kernel chooses by its first answer: as connect(2) does, ask again.

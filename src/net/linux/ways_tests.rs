@@ -106,6 +106,12 @@ fn what_the_user_wants_goes_before_the_table() {
     let interface = bed.index("eth0");
     assert_eq!(asked("10.20.0.7", &second), WayHop::Gateway { interface, source: ip("10.1.0.9"), gateway: ip("10.1.0.254") });
     assert_eq!(asked("2001:db8:1::7", &second), none("the source address asked for is of the other family"));
+    let nowhere = over(None, Some("127.0.0.1"));
+    assert_eq!(
+        asked("10.20.0.7", &nowhere),
+        none("the kernel sends nothing there from 127.0.0.1: leave --source-ip out, or take 10.1.0.1")
+    );
+    assert_eq!(asked("10.20.3.7", &nowhere), none("a blackhole route"));
     assert_eq!(asked("127.0.0.1", &over(None, Some("127.0.0.5"))), WayHop::Local { interface: lo, source: ip("127.0.0.5") });
 
     // A rule by source: what is asked for decides, and so does what the kernel itself chooses.
