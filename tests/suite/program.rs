@@ -125,6 +125,27 @@ fn a_closed_pipe_ends_quietly() {
 }
 
 #[test]
+fn a_closed_standard_output_is_said_before_the_first_packet() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("scan.list").display().to_string();
+    let scan = "$0 --connect -n 127.0.0.1 -p 20";
+    for (words, status) in [
+        (format!("{scan} >&-"), 2),
+        (format!("{scan} 1</dev/null"), 2),
+        (format!("{scan} --json -o list:{file} >&-"), 2),
+        (format!("{scan} --dry-run >&-"), 2),
+        ("$0 interfaces >&-".to_owned(), 2),
+        (format!("{scan} >/dev/null"), 0),
+        (format!("{scan} -o list:{file} --force >&-"), 0),
+    ] {
+        let Some(output) = with_loopback(&words) else { return };
+        assert_eq!(output.status.code(), Some(status), "{words}: {}", text(&output.stderr));
+        assert_eq!(text(&output.stderr).contains("write standard output: it is closed"), status == 2, "{words}");
+        assert_eq!(std::fs::exists(&file).unwrap(), words.contains("--force"), "{words}");
+    }
+}
+
+#[test]
 fn a_signal_leaves_whole_results_and_says_so() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("scan.json");

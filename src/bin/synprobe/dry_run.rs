@@ -1,7 +1,7 @@
 //! What would be done, without a packet.
 
 use std::fmt::Write as _;
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 
 use synprobe::counted::counted;
 use synprobe::error::{Error, Kind, Result};
@@ -10,13 +10,14 @@ use synprobe::run::{self, PlanRecord, Request};
 use synprobe::scan::EgressRecord;
 
 use crate::status::Status;
+use crate::stdout;
 use crate::targets::Targets;
 use crate::voice::Verbosity;
 
 /// Prints the plan; when more is asked for, each probe in order.
 pub(crate) fn run(request: &Request, targets: &Targets, verbosity: Verbosity) -> Result<Status> {
     let plan = run::plan(request)?;
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(stdout::open()?.lock());
     let mut written = out.write_all(text(&plan, &targets.left_out).as_bytes());
     if verbosity == Verbosity::Verbose && written.is_ok() {
         run::preview(request, &mut |target, attempt| {

@@ -10,6 +10,7 @@ use synprobe::error::{Error, Kind, Result};
 use crate::args::Args;
 use crate::rates;
 use crate::status::Status;
+use crate::stdout;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum What {
@@ -32,7 +33,7 @@ pub(crate) fn run(what: What) -> Result<Status> {
         What::Zsh => completions(Shell::Zsh),
         What::Fish => completions(Shell::Fish),
     };
-    match io::stdout().write_all(&text) {
+    match stdout::open()?.write_all(&text) {
         Err(cause) if cause.kind() != ErrorKind::BrokenPipe => Err(failed(cause)),
         _ => Ok(Status::Complete),
     }

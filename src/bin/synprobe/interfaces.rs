@@ -1,7 +1,7 @@
 //! What the machine has, and what a scan would use.
 
 use std::fmt::Write as _;
-use std::io::{self, ErrorKind, Write};
+use std::io::{ErrorKind, Write};
 
 use synprobe::error::{Error, Kind, Result};
 use synprobe::net::interface::{Interface, InterfaceKind};
@@ -11,11 +11,12 @@ use synprobe::net::view::SystemView;
 use synprobe::report::Escaped;
 
 use crate::status::Status;
+use crate::stdout;
 
 /// Prints interfaces, routes and privileges.
 pub(crate) fn run() -> Result<Status> {
     let text = text(&SystemView::read()?);
-    match io::stdout().write_all(text.as_bytes()) {
+    match stdout::open()?.write_all(text.as_bytes()) {
         Err(cause) if cause.kind() != ErrorKind::BrokenPipe => Err(Error::io("write", "standard output", cause).of_kind(Kind::Asked)),
         _ => Ok(Status::Complete),
     }

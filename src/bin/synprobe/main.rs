@@ -16,6 +16,7 @@ mod request;
 mod scan;
 mod signals;
 mod status;
+mod stdout;
 mod targets;
 mod voice;
 

@@ -13,6 +13,7 @@ use synprobe::report::{Destination, Format, OutputSpec, Report};
 use synprobe::scan::{Finding, HostRecord, ScanRecord, Summary};
 
 use crate::args::{Args, OutputArgs};
+use crate::stdout;
 use crate::voice::{Verbosity, Voice};
 use open::Opened;
 
@@ -26,7 +27,8 @@ impl Outputs {
     /// Opens all that was asked for, or nothing. What is written to the terminal goes above `bar`.
     pub(crate) fn open(args: &Args, bar: &ProgressBar, voice: &Voice) -> Result<Self> {
         let voice = voice.above(bar);
-        let opened = open::all(&specs(&args.output, args.verbosity()), args.output.force)?;
+        let read = args.verbosity() > Verbosity::Quiet && stdout::is_writable();
+        let opened = open::all(&specs(&args.output, read), args.output.force)?;
         let outputs = opened.into_iter().map(|opened| Output::new(opened, &args.output, bar)).collect::<Result<_>>()?;
         Ok(Self { outputs, voice })
     }
@@ -84,14 +86,15 @@ impl Outputs {
 
 const NOT_WRITTEN: &str = "not written to";
 
-/// Text goes to standard output unless something else does, or quiet was asked for and there is a file.
-fn specs(args: &OutputArgs, verbosity: Verbosity) -> Vec<OutputSpec> {
+/// Text goes to standard output unless something else does, or there is a file and nobody reads the text: quiet was asked for, or
+/// standard output is closed.
+fn specs(args: &OutputArgs, read: bool) -> Vec<OutputSpec> {
     let mut specs = args.outputs.clone();
     if args.json {
         specs.push(OutputSpec { format: Format::Json, destination: Destination::Stdout });
     }
     let to_stdout = specs.iter().any(|spec| spec.destination == Destination::Stdout);
-    if !to_stdout && (specs.is_empty() || verbosity > Verbosity::Quiet) {
+    if !to_stdout && (specs.is_empty() || read) {
         specs.insert(0, OutputSpec { format: Format::Text, destination: Destination::Stdout });
     }
     specs
@@ -140,7 +143,7 @@ mod tests {
     fn text_goes_to_standard_output_unless_something_else_does() {
         let outputs = |line: &str| {
             let args = Args::try_parse_from(line.split_whitespace()).unwrap();
-            let specs = specs(&args.output, args.verbosity());
+            let specs = specs(&args.output, args.verbosity() > Verbosity::Quiet);
             specs.iter().map(|spec| format!("{}:{}", spec.format, spec.destination)).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(outputs("synprobe 127.0.0.1"), "text:standard output");

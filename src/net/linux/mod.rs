@@ -22,5 +22,7 @@ pub(crate) mod ways;
 #[cfg(test)]
 mod ways_tests;
 
+pub use sys::stdout::stdout_is_writable;
+
 pub(crate) use sys::capability::effective_user;
 pub(crate) use sys::limits::{descriptors_left, raise_descriptor_limit};

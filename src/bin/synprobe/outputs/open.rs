@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use synprobe::error::{Error, Kind, Result};
 use synprobe::report::{Destination, OutputSpec};
 
+use crate::stdout;
+
 /// An output that is ready to be written.
 #[derive(Debug)]
 pub(super) struct Opened {
@@ -34,7 +36,11 @@ fn one(spec: &OutputSpec, force: bool, before: &[Opened]) -> Result<Opened> {
     let twice = || Error::asked("write", &spec.destination, "two outputs go there");
     let Destination::File(path) = &spec.destination else {
         let taken = before.iter().any(|output| output.file.is_none());
-        return if taken { Err(twice()) } else { Ok(Opened { spec: spec.clone(), file: None, made: None }) };
+        if taken {
+            return Err(twice());
+        }
+        stdout::open()?;
+        return Ok(Opened { spec: spec.clone(), file: None, made: None });
     };
     let failed = |cause| Error::io("write", path.display(), cause).of_kind(Kind::Asked);
     let taken = |output: &Opened| matches!(&output.spec.destination, Destination::File(other) if same(path, other));

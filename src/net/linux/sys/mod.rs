@@ -9,6 +9,7 @@ mod mmap;
 pub(crate) mod namespace;
 mod packet;
 mod poll;
+pub(super) mod stdout;
 pub(crate) mod tcp;
 pub(crate) mod tun;
 
