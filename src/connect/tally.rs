@@ -85,7 +85,7 @@ pub struct LocalErrors {
 
 impl LocalErrors {
     /// So many hosts are named.
-    pub const HOSTS: usize = 4096;
+    pub const HOSTS: usize = 1 << 16;
 
     /// Counts `targets` targets on `host`.
     pub fn record(&mut self, host: IpAddr, targets: u64) {
@@ -105,14 +105,14 @@ mod tests {
         let mut tallies = [Tally::default(), Tally::default()];
         for (n, tally) in tallies.iter_mut().enumerate() {
             let errors = tally.local.entry(LocalCause::NetworkUnreachable).or_default();
-            for host in 0..3000 {
+            for host in 0..40_000u32 {
                 errors.record(IpAddr::from([10, n as u8, (host / 256) as u8, (host % 256) as u8]), 2);
             }
         }
         let [mut sum, other] = tallies;
         sum.add(other);
-        assert_eq!(sum.local_errors(), 12_000);
-        assert_eq!(sum.targets(), 12_000);
+        assert_eq!(sum.local_errors(), 160_000);
+        assert_eq!(sum.targets(), 160_000);
         assert_eq!(sum.local[&LocalCause::NetworkUnreachable].hosts.len(), LocalErrors::HOSTS);
     }
 }

@@ -96,6 +96,17 @@ pub enum LocalCause {
     Other(i32),
 }
 
+impl LocalCause {
+    /// The word for it in a host's record.
+    pub fn reason(self) -> Reason {
+        match self {
+            Self::HostUnreachable => Reason::HostUnreach,
+            Self::NetworkUnreachable => Reason::NetUnreach,
+            _ => Reason::LocalError,
+        }
+    }
+}
+
 impl fmt::Display for LocalCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

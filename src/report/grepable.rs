@@ -45,7 +45,12 @@ impl Report for Grepable {
     fn host(&mut self, host: &HostRecord) -> io::Result<()> {
         let name = host.names.first().map_or("", String::as_str);
         let head = format!("Host: {} ({})", host.addr, Word(name));
-        let status = if host.state == HostState::Up { "Up" } else { "Down" };
+        let status = match host.state {
+            HostState::Up => "Up",
+            // nmap's word where it lists hosts without asking them.
+            HostState::NotProbed => "Unknown",
+            HostState::Down | HostState::Filtered | HostState::NoReply => "Down",
+        };
         let mut lines = format!("{head}\tStatus: {status}\n");
         let fields = [ports(host), ignored(host)].into_iter().flatten().collect::<Vec<_>>();
         if host.state != HostState::Down && !fields.is_empty() {

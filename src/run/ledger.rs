@@ -15,6 +15,8 @@ pub(super) struct Roll {
     pub unanswered: u64,
     /// Never probed.
     pub not_probed: u64,
+    /// Why not; because the scan ended before if `None`.
+    pub why: Option<Reason>,
     /// The silent ones singly, if they are shown.
     pub silent: Vec<Finding>,
 }
@@ -131,6 +133,9 @@ impl Entry {
             (Some(reason), _) => (HostState::Up, reason),
             (None, Some(_)) => (HostState::Up, Reason::ArpResponse),
             (None, None) if self.spoken_of => (HostState::Filtered, most_frequent(&self.filtered)),
+            (None, None) if roll.not_probed > 0 && roll.unanswered + self.silent == 0 => {
+                (HostState::NotProbed, roll.why.unwrap_or(Reason::ScanEnded))
+            }
             (None, None) => (HostState::NoReply, Reason::NoResponse),
         };
         HostRecord {
@@ -154,8 +159,14 @@ fn most_frequent(reasons: &BTreeMap<Reason, u64>) -> Reason {
 }
 
 /// The record of a host without findings.
-pub(super) fn silent_host(addr: IpAddr, state: HostState, reason: Reason, mac: Option<MacAddr>, roll: Roll) -> HostRecord {
-    HostRecord { state, reason, ..Entry::default().record(addr, mac, roll) }
+pub(super) fn silent_host(addr: IpAddr, mac: Option<MacAddr>, roll: Roll) -> HostRecord {
+    Entry::default().record(addr, mac, roll)
+}
+
+/// The record of a host that did not answer ARP: none of its `ports` ports was probed.
+pub(super) fn down_host(addr: IpAddr, ports: u64) -> HostRecord {
+    let roll = Roll { not_probed: ports, ..Roll::default() };
+    HostRecord { state: HostState::Down, reason: Reason::NoArpResponse, ..silent_host(addr, None, roll) }
 }
 
 #[cfg(test)]
@@ -180,6 +191,19 @@ mod tests {
         let host = ledger.enter(said(81), None, &mut |_| {}).expect("both ports are settled");
         assert_eq!((host.state, host.reason), (HostState::Filtered, Reason::AdminProhibited));
         assert_eq!(host.filtered[&Reason::AdminProhibited], 2);
+    }
+
+    #[test]
+    fn a_host_that_nobody_asked_is_not_silent() {
+        let addr = [10, 0, 0, 1].into();
+        let told = |unanswered, not_probed, why| {
+            let host = silent_host(addr, None, Roll { unanswered, not_probed, why, ..Roll::default() });
+            (host.state, host.reason)
+        };
+        assert_eq!(told(0, 2, Some(Reason::NetUnreach)), (HostState::NotProbed, Reason::NetUnreach));
+        assert_eq!(told(0, 2, None), (HostState::NotProbed, Reason::ScanEnded));
+        assert_eq!(told(1, 1, None), (HostState::NoReply, Reason::NoResponse));
+        assert_eq!(down_host(addr, 2).state, HostState::Down);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod scan;
 mod step;
 mod summary;
 mod threads;
+mod unasked;
 
 pub use crate::net::Engine;
 pub use clock::{Clock, arrival};

@@ -3,11 +3,11 @@
 use std::cell::Cell;
 use std::net::IpAddr;
 
-use super::ledger::{Roll, silent_host};
+use super::ledger::{Roll, down_host, silent_host};
 use super::plan::{SynPlan, count};
 use super::request::Request;
 use crate::packet::MacAddr;
-use crate::scan::{Board, Finding, HostRecord, HostState, Outcome, Reason, State};
+use crate::scan::{Board, Finding, HostRecord, Outcome, Reason, State};
 use crate::target::Target;
 use crate::time::Time;
 
@@ -26,15 +26,13 @@ pub(super) fn silent<'a>(
             .known()
             .map(|(addr, mac)| (IpAddr::V4(addr), mac))
             .filter(|(addr, _)| syn.addresses.contains(*addr) && !knows(addr));
-        return known.map(|(addr, mac)| silent_host(addr, HostState::Up, Reason::ArpResponse, Some(mac), roll(addr, 0))).collect();
+        return known.map(|(addr, mac)| silent_host(addr, Some(mac), roll(addr, 0))).collect();
     }
     let all = (0..count(&syn.addresses)).filter_map(|number| syn.addresses.nth(number)).filter(|addr| !knows(addr));
     all.map(|addr| match mac_of(board, addr) {
-        Some(mac) => silent_host(addr, HostState::Up, Reason::ArpResponse, Some(mac), roll(addr, 0)),
-        None if syn.onlink.contains(addr) => {
-            silent_host(addr, HostState::Down, Reason::NoArpResponse, None, Roll { not_probed: ports, ..Roll::default() })
-        }
-        None => silent_host(addr, HostState::NoReply, Reason::NoResponse, None, roll(addr, 0)),
+        Some(mac) => silent_host(addr, Some(mac), roll(addr, 0)),
+        None if syn.onlink.contains(addr) => down_host(addr, ports),
+        None => silent_host(addr, None, roll(addr, 0)),
     })
     .collect()
 }
@@ -63,7 +61,9 @@ impl RollCall {
     pub(super) fn roll(&self, board: &Board, request: &Request, addr: IpAddr, silent: u64, now: Time) -> Roll {
         let first = request.ports.nth(0).map(|port| Target { addr, port });
         let Some((_, stage, _)) = first.and_then(|target| board.stages.find(target)) else {
-            return Roll { not_probed: silent, ..Roll::default() };
+            // Its gateway did not answer, unless the scan ended before that could be known.
+            let why = (!board.is_over(now)).then_some(Reason::NoArpResponse);
+            return Roll { not_probed: silent, why, ..Roll::default() };
         };
         let covered = stage.is_covered();
         if covered && !request.show.filtered {

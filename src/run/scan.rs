@@ -18,10 +18,11 @@ use super::request::{Event, Phase, PlanRecord, Request, Stop};
 use super::rollcall::{RollCall, mac_of, silent};
 use super::summary::Account;
 use super::threads::{self, LinkReport};
+use super::unasked::Unasked;
 use crate::error::Result;
 use crate::net::names::{Resolver, SystemResolver};
 use crate::net::privilege;
-use crate::scan::{Board, Finding, HostRecord, HostState, Reason, Record, ScanPhase, ScanRecord, Summary};
+use crate::scan::{Board, Finding, HostRecord, Reason, Record, ScanPhase, ScanRecord, Summary};
 use crate::target::{Permutation, Target, TargetSpace};
 
 /// Runs a scan to its end and tells `events` what happens, on the calling thread. Everything that needs a privilege is opened first;
@@ -273,11 +274,15 @@ impl Running<'_> {
         let ports = u64::from(request.ports.len());
         let out_of_time = summary.out_of_time || summary.interrupted;
         let calls = RollCall::new();
+        let unasked = Unasked::of(ended.tally.as_ref());
         let roll = |addr, answered| match board.filter(|_| !plan.connect.contains(addr)) {
             Some(board) => calls.roll(board, request, addr, ports - answered, now),
             // The silent ones are known singly then.
-            None if out_of_time || request.show.filtered => Roll { not_probed: ports - answered, ..Roll::default() },
-            None => Roll { unanswered: ports - answered, ..Roll::default() },
+            None if out_of_time || request.show.filtered => {
+                let silent = unasked.roll(addr, ports - answered);
+                Roll { unanswered: 0, not_probed: ports - answered, ..silent }
+            }
+            None => unasked.roll(addr, ports - answered),
         };
         let mac = |addr| board.and_then(|board| mac_of(board, addr));
         let knows = |addr: &IpAddr| reporter.knows(*addr);
@@ -287,7 +292,7 @@ impl Running<'_> {
         };
         if request.show.down && !plan.connect.is_empty() {
             let unheard = plan.connect.iter().filter(|addr| !knows(addr));
-            rest.extend(unheard.map(|addr| silent_host(addr, HostState::NoReply, Reason::NoResponse, None, roll(addr, 0))));
+            rest.extend(unheard.map(|addr| silent_host(addr, None, roll(addr, 0))));
             rest.sort_unstable_by_key(|host| host.addr);
         }
         reporter.close(mac, roll, rest.into_iter(), patience);

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::plan::{Plan, count};
 use super::request::Request;
 use super::scan::Ended;
+use super::unasked::Unasked;
 use crate::counted::counted;
 use crate::net::link::LinkKind;
 use crate::scan::{Board, Summary};
@@ -40,11 +41,12 @@ impl Account<'_> {
             self.raw(&mut summary, board);
             let up = board.neighbours.known().filter(|(addr, _)| syn.addresses.contains(IpAddr::V4(*addr))).count() as u64;
             summary.hosts_up += up;
+            summary.hosts_not_probed += self.behind_silent_gateways(board);
             // Whom the sweep had not asked twice when the scan was stopped is not known to be down.
             let swept = !self.stopped || board.stages.iter().next().is_some();
             summary.hosts_down = if swept { count(&syn.onlink) - up } else { 0 };
         }
-        self.connect(&mut summary);
+        self.connect(&mut summary, ports);
         summary.path_proven = self.path_proven();
         summary.incomplete = self.reasons(&summary);
         summary
@@ -72,6 +74,15 @@ impl Account<'_> {
             !summary.interrupted && board.config.deadline.is_some_and(|deadline| counters.last_sent() >= deadline || self.is_short(board));
     }
 
+    /// How many addresses lie behind gateways that did not answer ARP.
+    fn behind_silent_gateways(&self, board: &Board) -> u64 {
+        let silent = |gateway: &IpAddr| {
+            let mut all = board.neighbours.gateways().iter().enumerate();
+            all.any(|(number, wanted)| IpAddr::V4(wanted.addr) == *gateway && board.neighbours.gateway(number).is_none())
+        };
+        self.plan.egresses.iter().filter(|egress| egress.gateway.as_ref().is_some_and(silent)).map(|egress| egress.addresses).sum()
+    }
+
     /// Whether anything answered that proves a path: not this machine to itself, unless nobody else was asked.
     fn path_proven(&self) -> bool {
         let Self { plan, ended, .. } = self;
@@ -90,8 +101,9 @@ impl Account<'_> {
             && !board.stages.iter().all(|(_, stage)| stage.is_covered())
     }
 
-    fn connect(&self, summary: &mut Summary) {
+    fn connect(&self, summary: &mut Summary, ports: u64) {
         let Some(tally) = &self.ended.tally else { return };
+        summary.hosts_not_probed += Unasked::of(Some(tally)).hosts(ports);
         summary.probes += tally.probes;
         summary.answered += tally.answered();
         summary.open += tally.open;

@@ -48,9 +48,9 @@ pub enum Reason {
     ConnRefused,
     /// Silence after every attempt.
     NoResponse,
-    /// ICMP 3/0.
+    /// ICMP 3/0; of a host not probed, this machine's own word: it has no route.
     NetUnreach,
-    /// ICMP 3/1.
+    /// ICMP 3/1; of a host not probed, this machine's own word: no neighbour answered.
     HostUnreach,
     /// ICMP 3/2.
     ProtoUnreach,
@@ -70,6 +70,10 @@ pub enum Reason {
     NoArpResponse,
     /// Host up: it is this machine.
     LocalhostResponse,
+    /// Host not probed: this machine could not.
+    LocalError,
+    /// Host not probed: the scan ended before.
+    ScanEnded,
 }
 
 impl Reason {
@@ -91,6 +95,8 @@ impl Reason {
             Self::ArpResponse => "arp-response",
             Self::NoArpResponse => "no-arp-response",
             Self::LocalhostResponse => "localhost-response",
+            Self::LocalError => "local-error",
+            Self::ScanEnded => "scan-ended",
         }
     }
 

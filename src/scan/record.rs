@@ -79,6 +79,8 @@ pub enum HostState {
     Filtered,
     /// Routed, and nothing came back.
     NoReply,
+    /// Nobody asked it: this machine could not, or the scan ended before. Nothing is known of it.
+    NotProbed,
 }
 
 impl HostState {
@@ -89,6 +91,7 @@ impl HostState {
             Self::Down => "down",
             Self::Filtered => "filtered",
             Self::NoReply => "no-reply",
+            Self::NotProbed => "not-probed",
         }
     }
 }
@@ -116,7 +119,7 @@ pub struct HostRecord {
     pub filtered: BTreeMap<Reason, u64>,
     /// How many probed ports did not answer.
     pub unanswered: u64,
-    /// How many ports were never probed: the host was down or the scan ended.
+    /// How many ports were never probed: the host was down, this machine could not ask, or the scan ended.
     pub not_probed: u64,
 }
 
@@ -133,6 +136,8 @@ pub struct Summary {
     pub hosts_down: u64,
     /// Hosts of which only others spoke: ICMP errors about them came back.
     pub hosts_filtered: u64,
+    /// Hosts none of whose ports this machine could ask: local causes, gateways that did not answer.
+    pub hosts_not_probed: u64,
     /// Targets asked for.
     pub targets: u64,
     /// SYNs sent, or connections begun.

@@ -110,6 +110,15 @@ fn every_line_of_json_fulfils_the_schema() {
 }
 
 #[test]
+fn a_host_that_cannot_be_asked_is_not_called_silent() {
+    let Some(output) = with_loopback("exec $0 --connect -n 127.0.0.1 192.0.2.0/30 -p 20-21 --show down --reason") else { return };
+    assert_eq!(output.status.code(), Some(3));
+    let lines: Vec<&str> = text(&output.stdout).lines().collect();
+    assert_eq!(lines[2..4], ["192.0.2.0  not-probed  net-unreach", "  2 not probed"], "{lines:#?}");
+    assert!(lines.last().unwrap().starts_with("1 of 5 hosts up, 4 not probed; 0 open ports, 2 closed, 8 not probed;"), "{lines:#?}");
+}
+
+#[test]
 fn a_disk_that_is_full_is_said_once_and_the_scan_goes_on() {
     let Some(output) = with_loopback("exec $0 --connect -n 127.0.0.1 -p 20-30 --show closed -o json:/dev/full -o list:-") else { return };
     assert_eq!(output.status.code(), Some(3));

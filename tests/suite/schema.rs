@@ -24,6 +24,8 @@ fn the_schema_knows_every_reason() {
         Reason::ArpResponse,
         Reason::NoArpResponse,
         Reason::LocalhostResponse,
+        Reason::LocalError,
+        Reason::ScanEnded,
     ];
     for reason in others.into_iter().chain(icmp) {
         assert!(known.iter().any(|word| word == reason.as_str()), "{reason}");

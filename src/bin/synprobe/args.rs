@@ -204,7 +204,7 @@ pub(crate) struct OutputArgs {
     #[arg(long, value_name = "TEXT")]
     pub(crate) note: Option<String>,
 
-    /// Say more; lists hosts that are down
+    /// Say more; lists hosts that are down, silent or not probed
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
@@ -270,7 +270,7 @@ pub(crate) enum ShowArg {
     Closed,
     /// Filtered ports and silent ones
     Filtered,
-    /// Hosts that are down or silent
+    /// Hosts that are down, silent or not probed
     Down,
 }
 

@@ -80,7 +80,7 @@ impl Job<'_> {
             HostState::Up => true,
             // Of a host that a router cannot reach there is nothing to tell: it is counted, and listed with those that are down.
             HostState::Filtered => !matches!(host.reason, Reason::HostUnreach | Reason::NetUnreach),
-            HostState::Down | HostState::NoReply => false,
+            HostState::Down | HostState::NoReply | HostState::NotProbed => false,
         };
         let counts = speaks || self.request.show.down || !host.ports.is_empty();
         counts && (!self.args.output.open || has_open())

@@ -20,10 +20,17 @@ pub(super) fn of(summary: &Summary) -> String {
 }
 
 fn hosts(summary: &Summary) -> String {
-    let silent = summary.addresses.saturating_sub(summary.hosts_up + summary.hosts_down + summary.hosts_filtered + summary.unroutable);
-    let counts =
-        [(summary.hosts_down, "down"), (summary.hosts_filtered, "filtered"), (silent, "silent"), (summary.unroutable, "without a route")];
-    format!("{} of {} up{}", summary.hosts_up, counted(summary.addresses, "host"), listed(&counts))
+    let heard_or_known = summary.hosts_up + summary.hosts_down + summary.hosts_filtered + summary.hosts_not_probed;
+    let counts = [
+        (summary.hosts_down, "down"),
+        (summary.hosts_filtered, "filtered"),
+        (summary.addresses.saturating_sub(heard_or_known), "silent"),
+        (summary.hosts_not_probed, "not probed"),
+        (summary.unroutable, "without a route"),
+    ];
+    // Those without a route are not among the scan's addresses.
+    let asked = counted(summary.addresses.saturating_add(summary.unroutable), "host");
+    format!("{} of {asked} up{}", summary.hosts_up, listed(&counts))
 }
 
 fn ports(summary: &Summary) -> String {
