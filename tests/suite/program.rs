@@ -172,6 +172,24 @@ fn a_signal_leaves_whole_results_and_says_so() {
     assert_eq!((&summary["type"], &summary["interrupted"], &summary["complete"]), (&"summary".into(), &true.into(), &false.into()));
 }
 
+/// The echo of ^C must not begin another line, for only the line of the cursor is cleared.
+#[test]
+fn an_interrupted_scan_leaves_no_progress_line_behind() {
+    if !Command::new("script").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: there is no script program to make a terminal");
+        return;
+    }
+    let typing = "(sleep 1; printf '\\003'; sleep 2)";
+    let scan = "stty cols 80; exec $0 --syn -n --rate 20 127.0.0.1 -p-";
+    let Some(output) = with_loopback(&format!("{typing} | script -qec \"{scan}\" /dev/null")) else { return };
+    let shown = text(&output.stdout);
+    let (before, after) = shown.split_once("^C").expect("the terminal echoes what is typed");
+    assert!(before.contains("probing"), "{shown:?}");
+    assert!(before.rsplit('\r').next().unwrap().trim().is_empty(), "the cursor is not at the beginning of the line: {shown:?}");
+    let (_, end) = after.rsplit_once("\u{1b}[2K").unwrap();
+    assert!(end.contains("interrupted: ") && !end.contains("probing"), "{shown:?}");
+}
+
 #[test]
 fn outputs_of_every_format_are_written_side_by_side() {
     let dir = tempfile::tempdir().unwrap();

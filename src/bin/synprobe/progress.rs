@@ -72,7 +72,9 @@ fn clock(time: Duration) -> String {
 }
 
 const STEPS: u64 = 1000;
-const LINE: &str = "{prefix:10} {percent:>3}% [{bar:20}] {wide_msg}";
+/// As wide as the terminal; the cursor goes back to its beginning, so that what is echoed for ^C does not begin another line, of which
+/// clearing would know nothing. The first column stays empty: the bar fills what it takes for the rest of the line there.
+const LINE: &str = " {prefix:10} {percent:>3}% [{bar:20}] {wide_msg}\r";
 
 #[cfg(test)]
 mod tests {
