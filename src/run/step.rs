@@ -148,9 +148,14 @@ impl Inlet {
         Self { receiver, observer, resets: Resets { transmitter: resets, template: RstTemplate::new(), queued: 0 }, dropped: 0 }
     }
 
-    /// Resets that no device has taken yet.
-    pub fn pending_resets(&self) -> usize {
-        self.resets.queued
+    /// Whether every reset was taken by a device or given up.
+    pub fn has_no_pending_resets(&self) -> bool {
+        self.resets.queued == 0
+    }
+
+    /// Nothing more is sent: counts the resets that no device took.
+    pub fn close(mut self, board: &Board) {
+        board.counters.resets_lost.add(self.resets.queued as u64 + self.resets.transmitter.refused());
     }
 }
 

@@ -69,6 +69,7 @@ impl Account<'_> {
         summary.duplicates += counters.duplicates.get();
         summary.receiver_drops += counters.receiver_drops.get();
         summary.send_errors += counters.send_errors.get() + self.ended.links.refused;
+        summary.resets_lost += counters.resets_lost.get();
         summary.send_retries += counters.send_retries.get();
         summary.out_of_time |=
             !summary.interrupted && board.config.deadline.is_some_and(|deadline| counters.last_sent() >= deadline || self.is_short(board));

@@ -145,18 +145,23 @@ fn send<S: Source>(
 }
 
 fn receive(mut inlet: Inlet, board: &Board, clock: Clock, ended: &AtomicBool, queue: &QueueEnd<Record>) -> std::io::Result<()> {
+    let outcome = listen(&mut inlet, board, clock, ended, queue);
+    inlet.close(board);
+    outcome
+}
+
+fn listen(inlet: &mut Inlet, board: &Board, clock: Clock, ended: &AtomicBool, queue: &QueueEnd<Record>) -> std::io::Result<()> {
     let mut looks = LAST_LOOKS;
     loop {
         let over = ended.load(Ordering::Relaxed);
-        receive_step(&mut inlet, board, clock.wall(), if over { Duration::ZERO } else { GLANCE }, &|| clock.now(), &mut |record| {
+        receive_step(inlet, board, clock.wall(), if over { Duration::ZERO } else { GLANCE }, &|| clock.now(), &mut |record| {
             // The queue is unbounded and its other end outlives this thread.
             let _ = queue.send(record);
         })?;
         if over {
             // No connection is left half open because a device was full for a moment.
             looks -= 1;
-            if inlet.pending_resets() == 0 || looks == 0 {
-                board.counters.resets_lost.add(inlet.pending_resets() as u64);
+            if inlet.has_no_pending_resets() || looks == 0 {
                 return Ok(());
             }
             std::thread::sleep(GLANCE);

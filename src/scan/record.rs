@@ -166,6 +166,8 @@ pub struct Summary {
     pub receiver_drops: u64,
     /// Probes the kernel refused for good.
     pub send_errors: u64,
+    /// Resets that could not be sent: so many connections stay half open on their hosts until those give up.
+    pub resets_lost: u64,
     /// Times the device was full and sending slowed.
     pub send_retries: u64,
     /// Addresses without a route.

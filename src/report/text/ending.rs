@@ -62,6 +62,7 @@ fn losses(summary: &Summary) -> String {
     let counts = [
         (summary.receiver_drops, "reply", "dropped by the receiver"),
         (summary.send_errors, "probe", "not sent"),
+        (summary.resets_lost, "reset", "not sent"),
         (summary.write_errors, "record", "not written"),
     ];
     let losses = counts.iter().filter(|(count, ..)| *count > 0);
@@ -105,12 +106,13 @@ mod tests {
             probes: 1,
             receiver_drops: 1,
             send_errors: 1,
+            resets_lost: 1,
             write_errors: 1,
             ..Summary::default()
         };
         assert_eq!(
             of(&one),
-            "1 of 1 host up; 1 open port; 1 probe in <1 ms; losses: 1 reply dropped by the receiver, 1 probe not sent, 1 record not written\n"
+            "1 of 1 host up; 1 open port; 1 probe in <1 ms; losses: 1 reply dropped by the receiver, 1 probe not sent, 1 reset not sent, 1 record not written\n"
         );
     }
 }
