@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::clock::arrival;
 use crate::net::{Receiver, Transmitter};
-use crate::packet::{FRAME_CAPACITY, Hop, RstTemplate, SynTemplate, TcpReply, write_request};
+use crate::packet::{Hop, RstTemplate, SynTemplate, TcpReply, write_request};
 use crate::scan::{Board, NextHop, Observer, Poll, Record, Shot, ShotFrame, Source};
 use crate::time::Time;
 
@@ -21,7 +21,6 @@ struct Outlet {
     queued: usize,
     /// Why the link takes nothing any more.
     failure: Option<io::Error>,
-    scratch: [u8; FRAME_CAPACITY],
 }
 
 /// What a sender does after a step.
@@ -38,10 +37,7 @@ pub enum Next {
 impl Outlets {
     /// One transmitter for each link.
     pub fn new(transmitters: Vec<Box<dyn Transmitter>>) -> Self {
-        let outlets = transmitters
-            .into_iter()
-            .map(|transmitter| Outlet { transmitter, queued: 0, failure: None, scratch: [0; FRAME_CAPACITY] })
-            .collect();
+        let outlets = transmitters.into_iter().map(|transmitter| Outlet { transmitter, queued: 0, failure: None }).collect();
         Self { outlets, syn: SynTemplate::new() }
     }
 
@@ -55,11 +51,10 @@ impl Outlets {
         self.outlets.iter().all(|outlet| outlet.failure.is_some())
     }
 
-    /// Whether the frame found room.
+    /// Whether the frame found room. A link that failed has room for everything, and loses it.
     fn put(&mut self, shot: &Shot, board: &Board) -> bool {
         let outlet = &mut self.outlets[shot.link];
         if outlet.failure.is_some() {
-            write(&self.syn, &mut outlet.scratch, &shot.frame);
             board.counters.send_errors.add(1);
             return true;
         }
@@ -154,8 +149,8 @@ impl Inlet {
     }
 
     /// Nothing more is sent: counts the resets that no device took.
-    pub fn close(mut self, board: &Board) {
-        board.counters.resets_lost.add(self.resets.queued as u64 + self.resets.transmitter.refused());
+    pub fn close(self, board: &Board) {
+        self.resets.close(board);
     }
 }
 
@@ -227,9 +222,16 @@ impl Resets {
             Err(_) => board.counters.resets_lost.add(std::mem::take(&mut self.queued) as u64),
         }
     }
+
+    fn close(mut self, board: &Board) {
+        board.counters.resets_lost.add(self.queued as u64 + self.transmitter.refused());
+    }
 }
 
 /// Frames between two looks at the clock.
 const BATCH: u64 = 256;
 /// A full device queue drains in about this time.
 const WHEN_FULL: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests;
