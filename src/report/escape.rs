@@ -46,6 +46,10 @@ fn write_escaped(f: &mut fmt::Formatter<'_>, text: &str, escapes: impl Fn(char) 
 /// Characters that act instead of being seen: controls (C0, DEL, C1), line and paragraph separators, direction marks (Unicode
 /// annex 9), and what is drawn as nothing (format characters, fillers, variation selectors, tags).
 pub(super) fn is_unsafe(c: char) -> bool {
+    // Nearly every character is one of these.
+    if matches!(c, ' '..='~') {
+        return false;
+    }
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}'

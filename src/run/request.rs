@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::net::Engine;
-use crate::scan::{EgressRecord, Finding, HostRecord, Mode, ScanRecord, State};
+use crate::scan::{EgressRecord, Finding, HostRecord, Mode, ScanRecord, State, Summary};
 use crate::target::{AddressSet, PortSet, Target};
 
 /// How to ask.
@@ -213,6 +213,8 @@ pub enum Phase {
     },
     /// All sent; waiting for late replies.
     Waiting,
+    /// All heard; the hosts that are left are told, and the summary.
+    Reporting,
 }
 
 /// A look at a running scan, a few times a second.
@@ -234,6 +236,22 @@ pub struct Progress {
     pub elapsed: Duration,
     /// Time that remains as expected; does not grow.
     pub remaining: Option<Duration>,
+}
+
+impl Progress {
+    /// All is heard: what is left is to tell it.
+    pub(super) fn reporting(summary: &Summary) -> Self {
+        Self {
+            phase: Phase::Reporting,
+            done: 1.0,
+            rate: summary.rate(),
+            probes: summary.probes,
+            open: summary.open,
+            answered: summary.answered,
+            elapsed: summary.elapsed,
+            remaining: None,
+        }
+    }
 }
 
 /// What a scan tells its caller while it runs, on one thread, in order.

@@ -14,7 +14,7 @@ use super::ledger::{Roll, silent_host};
 use super::open::{Raw, config};
 use super::plan::Plan;
 use super::reporter::{ProgressMeter, Reading, Reporter};
-use super::request::{Event, Phase, PlanRecord, Request, Stop};
+use super::request::{Event, Phase, PlanRecord, Progress, Request, Stop};
 use super::rollcall::{RollCall, mac_of, silent};
 use super::summary::Account;
 use super::threads::{self, LinkReport};
@@ -258,7 +258,7 @@ impl Running<'_> {
 
     /// Settles every host and sums up.
     fn close(self, ended: &Ended) -> Summary {
-        let Self { request, plan, clock, stop, reporter } = self;
+        let Self { request, plan, clock, stop, mut reporter } = self;
         let patience = if stop.is_stopped() { NAMES_WHEN_STOPPED } else { NAMES };
         let summary = Account {
             request,
@@ -269,6 +269,7 @@ impl Running<'_> {
             stopped: stop.is_stopped(),
         }
         .summary();
+        reporter.event(Event::Progress(Progress::reporting(&summary)));
         let now = clock.now();
         let board = ended.board.as_deref();
         let ports = u64::from(request.ports.len());

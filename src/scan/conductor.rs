@@ -220,7 +220,9 @@ impl Conductor {
         let board = &self.board;
         let patience = board.config.wait.unwrap_or_else(|| board.rtt.patience());
         if board.is_stopped() {
-            return since + patience.min(WHEN_STOPPED);
+            // Somebody waits: no longer than a reply that is on its way may take.
+            let usual = board.config.wait.or(board.rtt.largest_probe().map(|rtt| (3 * rtt).max(JITTER)));
+            return since + usual.map_or(WHEN_STOPPED, |usual| usual.min(WHEN_STOPPED));
         }
         if over {
             return since + patience.min(WHEN_OUT_OF_TIME);
@@ -341,6 +343,8 @@ fn earlier(one: Poll, other: Poll) -> Poll {
 const GLANCE: Duration = Duration::from_millis(2);
 /// Replies on their way when the user ends the scan are still taken.
 const WHEN_STOPPED: Duration = Duration::from_millis(200);
+/// What a host's own delays may add to the round trip.
+const JITTER: Duration = Duration::from_millis(50);
 /// And when its time is up.
 const WHEN_OUT_OF_TIME: Duration = Duration::from_millis(500);
 /// Faster than so many a second the times of probes are remembered in groups.

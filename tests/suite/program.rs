@@ -187,7 +187,8 @@ fn an_interrupted_scan_leaves_no_progress_line_behind() {
     assert!(before.contains("probing"), "{shown:?}");
     assert!(before.rsplit('\r').next().unwrap().trim().is_empty(), "the cursor is not at the beginning of the line: {shown:?}");
     let (_, end) = after.rsplit_once("\u{1b}[2K").unwrap();
-    assert!(end.contains("interrupted: ") && !end.contains("probing"), "{shown:?}");
+    assert!(end.contains("not probed\r\n") && end.contains("interrupted: "), "the line is drawn below each host: {shown:?}");
+    assert!(!end.contains("probing"), "{shown:?}");
 }
 
 #[test]

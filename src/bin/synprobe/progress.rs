@@ -33,6 +33,10 @@ impl Meter {
 
     /// Shows how far the scan is.
     pub(crate) fn show(&mut self, progress: &Progress) {
+        if progress.phase == Phase::Reporting {
+            // Results come in one go now: a line drawn anew below each of them would take longer than they do.
+            return self.finish();
+        }
         self.bar.set_prefix(phase(progress.phase));
         self.bar.set_position((progress.done * STEPS as f64) as u64);
         self.bar.set_message(message(progress));
@@ -55,6 +59,7 @@ fn phase(phase: Phase) -> String {
         Phase::Arp => "ARP".to_owned(),
         Phase::Probing { attempt } => format!("probing {attempt}"),
         Phase::Waiting => "waiting".to_owned(),
+        Phase::Reporting => "reporting".to_owned(),
     }
 }
 

@@ -13,10 +13,7 @@ use crate::target::services;
 pub(super) fn of(host: &HostRecord, style: Style) -> String {
     let mut block = head(host, style);
     block.push('\n');
-    for row in aligned(&host.ports, style) {
-        block.push_str(&row);
-        block.push('\n');
-    }
+    aligned(&mut block, &host.ports, style);
     for state in [State::Closed, State::Filtered] {
         let rest = rest_of(host, state);
         let total: u64 = rest.iter().map(|(_, count)| count).sum();
@@ -47,26 +44,23 @@ fn head(host: &HostRecord, style: Style) -> String {
     fields.join("  ")
 }
 
-fn aligned(ports: &[Finding], style: Style) -> Vec<String> {
-    let name = |finding: &Finding| services::name(finding.target.port).unwrap_or_default();
-    let ports_wide = ports.iter().map(|finding| number(finding).len()).max().unwrap_or_default();
+/// Appends a row for each port, in columns.
+fn aligned(block: &mut String, ports: &[Finding], style: Style) {
+    let digits = |port: u16| 1 + port.max(1).ilog10() as usize;
+    let names: Vec<&str> = ports.iter().map(|finding| services::name(finding.target.port).unwrap_or_default()).collect();
+    let ports_wide = ports.iter().map(|finding| digits(finding.target.port)).max().unwrap_or_default();
     let states_wide = ports.iter().map(|finding| finding.outcome.state.as_str().len()).max().unwrap_or_default();
-    let names_wide = ports.iter().map(|finding| name(finding).len()).max().unwrap_or_default();
-    let row = |finding: &Finding| {
-        let state = finding.outcome.state;
-        let state = style.state(state, &format!("{state:states_wide$}"));
-        let mut row = format!("  {:ports_wide$}  {state}  {:names_wide$}", number(finding), name(finding));
+    let names_wide = names.iter().map(|name| name.len()).max().unwrap_or_default();
+    for (finding, name) in ports.iter().zip(names) {
+        let (port, state) = (finding.target.port, finding.outcome.state);
+        let shown = style.state(state, &format!("{state:states_wide$}"));
+        _ = write!(block, "  {port}/tcp{:gap$}  {shown}  {name:names_wide$}", "", gap = ports_wide - digits(port));
         if style.reasons {
-            _ = write!(row, "  {}", evidence(finding));
+            _ = write!(block, "  {}", evidence(finding));
         }
-        row.truncate(row.trim_end().len());
-        row
-    };
-    ports.iter().map(row).collect()
-}
-
-fn number(finding: &Finding) -> String {
-    format!("{}/tcp", finding.target.port)
+        block.truncate(block.trim_end().len());
+        block.push('\n');
+    }
 }
 
 fn evidence(finding: &Finding) -> String {
