@@ -110,7 +110,7 @@ fn found_is_the_truth_on_the_whole_loopback() {
 }
 
 /// nftables' word for each ICMP code, and what it means.
-const ICMP: [(&str, Reason); 7] = [
+pub(crate) const ICMP: [(&str, Reason); 7] = [
     ("net-unreachable", Reason::NetUnreach),
     ("host-unreachable", Reason::HostUnreach),
     ("prot-unreachable", Reason::ProtoUnreach),

@@ -7,13 +7,14 @@ use synprobe::run::{Request, Technique};
 use synprobe::scan::{Outcome, Reason, State};
 
 use super::bed::{Bed, Told, request, scan};
+use crate::connect::ICMP;
 
 #[test]
 fn every_kind_of_refusal_is_told_exactly() {
     let Some(mut bed) = Bed::of("firewall::every_kind_of_refusal_is_told_exactly") else { return };
     bed.answer_for("10.64.0.0/24");
     let rules: Vec<String> =
-        (9000..).zip(REFUSALS).map(|(port, (word, _))| format!("  tcp dport {port} reject with icmp type {word}\n")).collect();
+        (9000..).zip(ICMP).map(|(port, (word, _))| format!("  tcp dport {port} reject with icmp type {word}\n")).collect();
     let rules = rules.concat();
     let host = format!(
         "table inet host {{\n chain in {{\n  type filter hook input priority 0;\n{rules}  tcp dport 9007 reject with tcp reset\n  tcp dport 9008 drop\n }}\n}}\n"
@@ -28,7 +29,7 @@ fn every_kind_of_refusal_is_told_exactly() {
     let own: IpAddr = "10.64.0.1".parse().unwrap();
     let other: IpAddr = "10.64.0.9".parse().unwrap();
     let filtered = |reason, reason_addr| Outcome { state: State::Filtered, reason, reason_addr };
-    let mut expected: BTreeMap<_, _> = (9000..).zip(REFUSALS).map(|(port, (_, reason))| ((own, port), filtered(reason, None))).collect();
+    let mut expected: BTreeMap<_, _> = (9000..).zip(ICMP).map(|(port, (_, reason))| ((own, port), filtered(reason, None))).collect();
     expected.insert((own, 9007), Outcome { state: State::Closed, reason: Reason::Reset, reason_addr: None });
     expected.insert((own, 9008), filtered(Reason::NoResponse, None));
     expected.insert((own, 9009), Outcome { state: State::Open, reason: Reason::SynAck, reason_addr: None });
@@ -51,14 +52,3 @@ fn verdicts(told: &Told) -> BTreeMap<(IpAddr, u16), Outcome> {
     };
     told.outcomes().into_iter().map(|(target, outcome)| (target, alike(outcome))).collect()
 }
-
-/// nftables' word for each code, and what it means.
-const REFUSALS: [(&str, Reason); 7] = [
-    ("net-unreachable", Reason::NetUnreach),
-    ("host-unreachable", Reason::HostUnreach),
-    ("prot-unreachable", Reason::ProtoUnreach),
-    ("port-unreachable", Reason::PortUnreach),
-    ("net-prohibited", Reason::NetProhibited),
-    ("host-prohibited", Reason::HostProhibited),
-    ("admin-prohibited", Reason::AdminProhibited),
-];
