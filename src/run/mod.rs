@@ -3,6 +3,7 @@
 //! [`scan()`] is the whole of it: a [`Request`] goes in, [`Event`]s come out on the calling thread, a
 //! [`Summary`](crate::scan::Summary) ends it. [`lockstep()`] runs the same decisions in virtual time.
 
+mod broken;
 mod clock;
 pub mod connect;
 mod ledger;

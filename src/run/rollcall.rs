@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::net::IpAddr;
 
+use super::broken::Broken;
 use super::ledger::{Roll, down_host, silent_host};
 use super::plan::{SynPlan, count};
 use super::request::Request;
@@ -16,6 +17,7 @@ pub(super) fn silent<'a>(
     board: &'a Board,
     syn: &'a SynPlan,
     request: &'a Request,
+    broken: &Broken,
     knows: &dyn Fn(&IpAddr) -> bool,
     roll: &dyn Fn(IpAddr, u64) -> Roll,
 ) -> Vec<HostRecord> {
@@ -31,7 +33,7 @@ pub(super) fn silent<'a>(
     let all = (0..count(&syn.addresses)).filter_map(|number| syn.addresses.nth(number)).filter(|addr| !knows(addr));
     all.map(|addr| match mac_of(board, addr) {
         Some(mac) => silent_host(addr, Some(mac), roll(addr, 0)),
-        None if syn.onlink.contains(addr) => down_host(addr, ports),
+        None if syn.onlink.contains(addr) && !broken.contains(addr) => down_host(addr, ports),
         None => silent_host(addr, None, roll(addr, 0)),
     })
     .collect()

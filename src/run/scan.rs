@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver as Queue, never, select, tick};
 
+use super::broken::Broken;
 use super::clock::Clock;
 use super::connect::{self, ConnectCounters, ConnectJob, ConnectTally};
 use super::ledger::{Roll, silent_host};
@@ -63,7 +64,8 @@ pub fn scan_with(request: &Request, resolver: &Arc<dyn Resolver>, stop: &Stop, e
         events(Event::Notice(notice.clone()));
     }
     let resolver = request.reverse_names.then(|| Arc::clone(resolver));
-    let mut course = Running { request, plan: &plan, clock, stop, reporter: Reporter::new(request.show, ports, resolver, events) };
+    let mut course =
+        Running { request, plan: &plan, clock, stop, reporter: Reporter::new(request.show, ports, resolver, events), heard: Vec::new() };
     let ended = course.run(raw, unprivileged)?;
     Ok(course.close(&ended))
 }
@@ -108,6 +110,8 @@ struct Running<'a> {
     clock: Clock,
     stop: &'a Stop,
     reporter: Reporter<'a>,
+    /// Targets that answered a raw probe, by link.
+    heard: Vec<u64>,
 }
 
 /// A scan that has ended.
@@ -222,6 +226,12 @@ impl Running<'_> {
             && let Some(finding) = record.finding(&board.stages)
         {
             let mac = mac_of(board, finding.target.addr);
+            if let IpAddr::V4(addr) = finding.target.addr
+                && let Some(egress) = board.egresses.of(addr)
+            {
+                self.heard.resize(self.heard.len().max(egress.link + 1), 0);
+                self.heard[egress.link] += 1;
+            }
             self.reporter.finding(finding, mac);
         }
     }
@@ -258,12 +268,14 @@ impl Running<'_> {
 
     /// Settles every host and sums up.
     fn close(self, ended: &Ended) -> Summary {
-        let Self { request, plan, clock, stop, mut reporter } = self;
+        let Self { request, plan, clock, stop, mut reporter, heard } = self;
+        let broken = ended.board.as_ref().map(|board| Broken::of(board, &ended.links, &heard)).unwrap_or_default();
         let patience = if stop.is_stopped() { NAMES_WHEN_STOPPED } else { NAMES };
         let summary = Account {
             request,
             plan,
             ended,
+            broken: &broken,
             elsewhere: reporter.hosts_elsewhere(),
             filtered: reporter.hosts_filtered(),
             stopped: stop.is_stopped(),
@@ -277,6 +289,7 @@ impl Running<'_> {
         let calls = RollCall::new();
         let unasked = Unasked::of(ended.tally.as_ref());
         let roll = |addr, answered| match board.filter(|_| !plan.connect.contains(addr)) {
+            Some(_) if broken.contains(addr) => Broken::roll(ports - answered),
             Some(board) => calls.roll(board, request, addr, ports - answered, now),
             // The silent ones are known singly then.
             None if out_of_time || request.show.filtered => {
@@ -288,7 +301,7 @@ impl Running<'_> {
         let mac = |addr| board.and_then(|board| mac_of(board, addr));
         let knows = |addr: &IpAddr| reporter.knows(*addr);
         let mut rest: Vec<HostRecord> = match (board, &plan.syn) {
-            (Some(board), Some(syn)) => silent(board, syn, request, &knows, &roll),
+            (Some(board), Some(syn)) => silent(board, syn, request, &broken, &knows, &roll),
             _ => Vec::new(),
         };
         if request.show.down && !plan.connect.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::broken::Broken;
 use super::plan::{Plan, count};
 use super::request::Request;
 use super::scan::Ended;
@@ -15,6 +16,7 @@ pub(super) struct Account<'a> {
     pub(super) request: &'a Request,
     pub(super) plan: &'a Plan,
     pub(super) ended: &'a Ended,
+    pub(super) broken: &'a Broken,
     /// Hosts that answered and have no hardware address here.
     pub(super) elsewhere: u64,
     /// Hosts of which only others spoke.
@@ -44,7 +46,9 @@ impl Account<'_> {
             summary.hosts_not_probed += self.behind_silent_gateways(board);
             // Whom the sweep had not asked twice when the scan was stopped is not known to be down.
             let swept = !self.stopped || board.stages.iter().next().is_some();
-            summary.hosts_down = if swept { count(&syn.onlink) - up } else { 0 };
+            let unasked = self.broken.not_asked(board, &syn.onlink);
+            summary.hosts_down = if swept { (count(&syn.onlink) - up).saturating_sub(unasked) } else { 0 };
+            summary.hosts_not_probed += unasked;
         }
         self.connect(&mut summary, ports);
         summary.path_proven = self.path_proven();
@@ -62,8 +66,10 @@ impl Account<'_> {
         summary.open += counters.open.get();
         summary.closed += counters.closed.get();
         summary.filtered += counters.filtered.get();
-        summary.unanswered += probed.saturating_sub(counters.answered.get());
-        summary.not_probed += asked.saturating_sub(probed);
+        let unanswered = probed.saturating_sub(counters.answered.get());
+        let unheard = self.broken.unheard(board, unanswered);
+        summary.unanswered += unanswered - unheard;
+        summary.not_probed += asked.saturating_sub(probed) + unheard;
         summary.invalid += counters.invalid.get();
         summary.malformed += counters.malformed.get();
         summary.duplicates += counters.duplicates.get();

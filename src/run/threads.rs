@@ -1,5 +1,6 @@
 //! The threads of a raw scan: senders on a rayon pool of their own, a receiver for each link, the reporter on the caller's thread.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub(super) struct Links {
 pub(super) struct LinkReport {
     /// Links that failed: interface and cause.
     pub(super) failures: Vec<String>,
+    /// The numbers of these links.
+    pub(super) failed: BTreeSet<usize>,
     /// Frames the kernel refused for good.
     pub(super) refused: u64,
 }
@@ -56,12 +59,12 @@ pub(super) fn run(board: &Arc<Board>, links: Links, clock: Clock, queue: &QueueE
             let receiver = std::thread::Builder::new().name(format!("receive-{name}"));
             let work = move || {
                 if let Err(error) = receive(inlet, board, clock, ended, queue) {
-                    let _ = failed.send(format!("receiving on {name} failed: {error}"));
+                    let _ = failed.send((link, format!("receiving on {name} failed: {error}")));
                     deaf();
                 }
             };
             if let Err(error) = receiver.spawn_scoped(scope, work) {
-                let _ = failures.0.send(format!("no thread to receive on {}: {error}", names[link]));
+                let _ = failures.0.send((link, format!("no thread to receive on {}: {error}", names[link])));
                 deaf();
             }
         }
@@ -69,7 +72,7 @@ pub(super) fn run(board: &Arc<Board>, links: Links, clock: Clock, queue: &QueueE
         let spare = outlets;
         let tell = |outlets: &mut Outlets| {
             for (link, error) in outlets.failures() {
-                let _ = failures.0.send(format!("sending on {} failed: {error}", names[link]));
+                let _ = failures.0.send((link, format!("sending on {} failed: {error}", names[link])));
             }
             let _ = refused.0.send(outlets.refused());
         };
@@ -99,20 +102,23 @@ pub(super) fn run(board: &Arc<Board>, links: Links, clock: Clock, queue: &QueueE
         });
         ended.store(true, Ordering::Relaxed);
     });
-    let mut failures: Vec<String> = failures.1.try_iter().collect();
-    if failures.is_empty() {
-        failures = lost_carriers(&names);
+    let mut all: Vec<(usize, String)> = failures.1.try_iter().collect();
+    if all.is_empty() {
+        all = lost_carriers(&names);
     }
+    let failed = all.iter().map(|(link, _)| *link).collect();
+    let mut failures: Vec<String> = all.into_iter().map(|(_, failure)| failure).collect();
     failures.sort_unstable();
     failures.dedup();
-    Ok(LinkReport { failures, refused: refused.1.try_iter().sum() })
+    Ok(LinkReport { failures, failed, refused: refused.1.try_iter().sum() })
 }
 
 /// An interface whose cable was pulled swallows frames and reports no error.
-fn lost_carriers(names: &[String]) -> Vec<String> {
+fn lost_carriers(names: &[String]) -> Vec<(usize, String)> {
     let now = interfaces().unwrap_or_default();
-    let lost = now.iter().filter(|interface| !interface.carrier && names.contains(&interface.name));
-    lost.map(|interface| format!("{} has lost its carrier: what stayed silent there may not have been asked", interface.name)).collect()
+    let lost = |name: &String| now.iter().any(|interface| !interface.carrier && interface.name == *name);
+    let links = names.iter().enumerate().filter(|(_, name)| lost(name));
+    links.map(|(link, name)| (link, format!("{name} has lost its carrier: what stayed silent there may not have been asked"))).collect()
 }
 
 fn send<S: Source>(

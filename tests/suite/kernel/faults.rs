@@ -129,6 +129,8 @@ fn one_of_two_interfaces_goes_away_and_the_other_goes_on() {
     let onward: Vec<_> = told.targets(State::Closed).into_iter().filter(|(addr, _)| *addr != addresses("10.1.0.2")[0]).collect();
     assert_eq!(onward.len(), 1600, "{:?}", told.summary);
     assert!(told.summary.send_errors > 0 && told.summary.closed < 1700, "{:?}", told.summary);
+    // Nobody asked what is left: it is not silent.
+    assert_eq!((told.summary.unanswered, told.summary.not_probed), (0, 1700 - told.summary.closed), "{:?}", told.summary);
 }
 
 #[test]
