@@ -40,7 +40,8 @@ fn a_gateway_that_does_not_answer_is_named() {
     let told = scan(&request("10.64.0.0/29,10.65.0.0/29", "80"));
     assert!(told.is_incomplete_for("gateway 10.0.0.99 did not answer ARP"), "{:?}", told.summary);
     assert_eq!(told.targets(State::Open), targets("10.64.0.0/29", &[80]), "the others go on");
-    assert_eq!(told.addresses(HostState::NoReply), addresses("10.65.0.0/29"));
+    assert_eq!(told.addresses(HostState::NotProbed), addresses("10.65.0.0/29"), "nobody asked them");
+    assert_eq!(told.summary.hosts_not_probed, 8);
 }
 
 #[test]
