@@ -8,6 +8,12 @@ pub fn counted(count: impl Into<u128>, noun: &str) -> String {
     format!("{count} {}", if count == 1 { noun.to_owned() } else { plural(noun) })
 }
 
+/// A share as people write it: `0.999` is `99.9 %`.
+pub fn percent(share: f64) -> String {
+    let text = format!("{:.4}", share * 100.0);
+    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
 fn plural(noun: &str) -> String {
     let before_y = noun.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'i', 'o', 'u']));
     match before_y {
@@ -25,6 +31,11 @@ mod tests {
     fn only_one_is_singular() {
         let texts = [0u64, 1, 2, 1001].map(|count| counted(count, "port"));
         assert_eq!(texts, ["0 ports", "1 port", "2 ports", "1001 ports"]);
+    }
+
+    #[test]
+    fn shares_are_percents() {
+        assert_eq!([0.999, 0.9999, 0.99, 0.5].map(percent), ["99.9 %", "99.99 %", "99 %", "50 %"]);
     }
 
     #[test]

@@ -54,6 +54,7 @@
 //! | what proves a reply | `scan/cookie.rs`, `scan/observer.rs` |
 //! | how fast, and with what bursts | `scan/pacer.rs` |
 //! | what rate a path bears, and how loss is seen | `scan/rate/adaptive.rs`, `scan/canary.rs` |
+//! | whom the next slot asks | `scan/survey/slot.rs` |
 //! | whether enough was found, and what is asked again | `scan/completeness.rs`, `scan/blocks.rs`, `scan/survey.rs` |
 //! | when a target is asked again | `scan/cursors.rs`, `Stage::is_worthwhile` in `scan/stage.rs` |
 //! | how neighbours are found | `scan/sweep.rs` |
@@ -68,11 +69,14 @@
 //! - **Stages.** On-link hosts that answer ARP late have missed their place in the order. They become the next *stage*: a target space,
 //!   order and answered bits of its own over just those hosts ([`scan::Stage`]). The same holds for what lies behind a gateway that
 //!   answers late. A down host's targets are never in any order, so nothing is skipped over.
-//! - **More attempts where repeats bring answers.** Two attempts are the rule. If the second brings answers there is loss, and further
-//!   attempts follow while they may be expected to bring any. A path without loss costs what it did before.
-//! - **Two ways to go over a stage.** A [`scan::Prober`] keeps a fixed rate and two trailing attempts. With
-//!   [`scan::ScanConfig::adaptive`] a survey goes over it in passes, at a rate that canaries control, until an estimate says that little
-//!   enough is missed. The library and the simulated scans have it; the program does not offer it yet.
+//! - **Two ways to go over a stage.** By default a [`scan::Survey`] goes over it in passes, at a rate that canaries control, until an
+//!   estimate says that little enough is missed. Where a rate is named and completeness is off, [`scan::Prober`]s, one a sender, keep that
+//!   rate and two trailing attempts, and more while repeats bring answers.
+//! - **What has arrived and was not read is not lost.** A window of sending is judged when receivers have read up to its end
+//!   ([`scan::Hearing`]), not when the clock says so: on a busy machine a late receiver looked like a path that loses.
+//! - **A rate that was not reached proves nothing.** Start-up does not raise a rate that this machine does not keep up with.
+//! - **A last pass where it is cheap.** When enough was found and next to nobody is silent, those are asked once more if an open port may be
+//!   among them.
 //! - **A scan in which everything has answered does not wait** for stragglers that cannot exist.
 //!
 //! # Smallest example

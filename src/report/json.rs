@@ -6,7 +6,7 @@ mod record;
 use std::io::{self, Write};
 
 use super::{Epoch, Report, is_answer};
-use crate::scan::{Finding, HostRecord, ScanRecord, Summary};
+use crate::scan::{Finding, HostRecord, RateChange, ScanRecord, Summary};
 
 /// The JSON Schema (2020-12) that every line fulfils.
 pub const JSON_SCHEMA: &str = include_str!("schema.json");
@@ -14,7 +14,7 @@ pub const JSON_SCHEMA: &str = include_str!("schema.json");
 /// The `schema_version` of `scan` records. It grows when a field changes its meaning or goes; new fields may come without.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// Writes one JSON object per line: a `scan`, then `port` and `host` records as they are learned, a `summary` last.
+/// Writes one JSON object per line: a `scan`, then `port`, `host` and `rate` records as they are learned, a `summary` last.
 ///
 /// Times are seconds since the Unix epoch with a fraction, round-trip times whole microseconds. What is not known is left out.
 /// Characters that a terminal would obey stand as `\u` escapes.
@@ -51,6 +51,10 @@ impl Report for Json {
         if is_answer(finding) { self.port(finding) } else { Ok(()) }
     }
 
+    fn rate(&mut self, change: &RateChange) -> io::Result<()> {
+        self.write(&record::rate(change, self.epoch))
+    }
+
     fn host(&mut self, host: &HostRecord) -> io::Result<()> {
         host.ports.iter().filter(|finding| !is_answer(finding)).try_for_each(|finding| self.port(finding))?;
         self.write(&record::host(host))
@@ -78,6 +82,7 @@ mod tests {
     fn reads_as_one_object_per_line() {
         insta::assert_snapshot!(sample::written(|out| Box::new(Json::new(out))), @r#"
         {"type":"scan","schema_version":1,"version":"VERSION","arguments":["synprobe","10.0.0.0/30","-p","22-23"],"seed":"18446744073709551615","started":1767268800.0,"mode":"syn","addresses":4,"ports":1004,"targets":4016,"port_list":"1-1004","egresses":[{"interface":"eth0","source":"10.0.0.9","link":"packet","addresses":4}],"note":"ticket 7"}
+        {"type":"rate","time":1767268800.5,"pass":1,"before":1000,"rate":2000,"loss":0.0,"limit":"time","note":"ticket 7"}
         {"type":"port","addr":"10.0.0.1","port":22,"proto":"tcp","state":"open","reason":"syn-ack","service":"ssh","ttl":64,"rtt_us":412,"attempt":1,"time":1767268801.25,"note":"ticket 7"}
         {"type":"port","addr":"10.0.0.1","port":80,"proto":"tcp","state":"closed","reason":"reset","service":"http","ttl":64,"rtt_us":412,"attempt":1,"time":1767268801.25,"note":"ticket 7"}
         {"type":"port","addr":"10.0.0.1","port":443,"proto":"tcp","state":"filtered","reason":"admin-prohibited","reason_addr":"10.0.0.254","service":"https","ttl":64,"rtt_us":412,"attempt":1,"time":1767268801.25,"note":"ticket 7"}
@@ -85,7 +90,7 @@ mod tests {
         {"type":"host","addr":"10.0.0.1","state":"up","reason":"arp-response","mac":"02:fc:00:00:00:01","names":["gw.example"],"rtt_us":412,"open":1,"closed":998,"filtered":2,"unanswered":4,"not_probed":0,"closed_reasons":{"reset":998},"filtered_reasons":{"admin-prohibited":2},"note":"ticket 7"}
         {"type":"host","addr":"10.0.0.2","state":"up","reason":"reset","names":["a\u001b[2J\u202eb)\tx"],"rtt_us":412,"open":0,"closed":1004,"filtered":0,"unanswered":0,"not_probed":0,"closed_reasons":{"reset":1004},"note":"ticket 7"}
         {"type":"host","addr":"10.0.0.3","state":"down","reason":"no-arp-response","names":[],"open":0,"closed":0,"filtered":0,"unanswered":0,"not_probed":1004,"note":"ticket 7"}
-        {"type":"summary","elapsed":2.41,"addresses":4,"hosts_up":2,"hosts_down":1,"hosts_filtered":0,"hosts_not_probed":0,"targets":4016,"probes":2020,"arp_requests":7,"answered":2004,"open":1,"closed":2002,"filtered":2,"unanswered":4,"not_probed":1004,"invalid":0,"malformed":0,"duplicates":0,"receiver_drops":2,"send_errors":1,"resets_lost":0,"send_retries":0,"unroutable":0,"unresolved":0,"write_errors":0,"interrupted":false,"out_of_time":false,"path_proven":true,"complete":false,"incomplete":["2 replies were dropped by the receiver"],"note":"ticket 7"}
+        {"type":"summary","elapsed":2.41,"addresses":4,"hosts_up":2,"hosts_down":1,"hosts_filtered":0,"hosts_not_probed":0,"targets":4016,"probes":2020,"canaries":9,"arp_requests":7,"answered":2004,"open":1,"closed":2002,"filtered":2,"unanswered":4,"not_probed":1004,"invalid":0,"malformed":0,"duplicates":0,"receiver_drops":2,"send_errors":1,"resets_lost":0,"send_retries":0,"unroutable":0,"unresolved":0,"write_errors":0,"interrupted":false,"out_of_time":false,"path_proven":true,"completeness":{"target":0.999,"met":false,"found":2003,"estimated_missed":3.25,"upper95":7,"reason":"receiver-drops","assumption":"silent targets see the loss that answering ones see","open":{"found":1,"estimated_missed":0.0016}},"pace":{"highest":1990,"limit":"path","loss":0.021,"probes_per_target":0.6707,"passes":3},"complete":false,"incomplete":["2 replies were dropped by the receiver"],"note":"ticket 7"}
         "#);
     }
 

@@ -24,7 +24,7 @@ pub use json::{JSON_SCHEMA, Json, SCHEMA_VERSION};
 pub use list::List;
 pub use text::{Colour, Live, Style, Text};
 
-use crate::scan::{Finding, HostRecord, Reason, ScanRecord, Summary};
+use crate::scan::{Finding, HostRecord, RateChange, Reason, ScanRecord, Summary};
 use crate::time::Time;
 
 /// One output in one format.
@@ -39,6 +39,13 @@ pub trait Report: Send {
     /// # Errors
     /// The output could not be written.
     fn finding(&mut self, finding: &Finding) -> io::Result<()>;
+    /// The rate of a SYN scan changed; a format that keeps findings only leaves it out.
+    ///
+    /// # Errors
+    /// The output could not be written.
+    fn rate(&mut self, _change: &RateChange) -> io::Result<()> {
+        Ok(())
+    }
     /// Nothing more will be learned about a host.
     ///
     /// # Errors

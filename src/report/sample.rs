@@ -8,7 +8,11 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::Report;
 use crate::packet::MacAddr;
-use crate::scan::{EgressRecord, Finding, HostRecord, HostState, Mode, Outcome, Reason, ScanRecord, State, Summary};
+use crate::scan::rate::Limit;
+use crate::scan::{
+    Completeness, EgressRecord, Finding, HostRecord, HostState, Mode, Outcome, Pace, RateChange, Reason, ScanRecord, Shortfall, State,
+    Summary,
+};
 use crate::target::Target;
 use crate::time::Time;
 
@@ -19,6 +23,7 @@ pub(super) fn written(report: impl FnOnce(Box<dyn Write + Send>) -> Box<dyn Repo
     let shared = Shared::default();
     let mut report = report(Box::new(shared.clone()));
     report.begin(&scan()).unwrap();
+    report.rate(&rate()).unwrap();
     for host in hosts() {
         host.ports.iter().filter(|port| port.outcome.reason != Reason::NoResponse).for_each(|port| report.finding(port).unwrap());
         report.host(&host).unwrap();
@@ -40,6 +45,10 @@ pub(super) fn scan() -> ScanRecord {
         egresses: vec![EgressRecord { interface: "eth0".to_owned(), source: Some(addr(9)), gateway: None, link: "packet", addresses: 4 }],
         note: Some(NOTE.to_owned()),
     }
+}
+
+fn rate() -> RateChange {
+    RateChange { time: Time::from_nanos(500_000_000), pass: 1, before: 1_000, rate: 2_000, loss: 0.0, limit: Limit::Time }
 }
 
 /// One host with everything, one with nothing but a hostile name, one that is down.
@@ -97,6 +106,7 @@ pub(super) fn summary() -> Summary {
         hosts_down: 1,
         targets: 4016,
         probes: 2020,
+        canaries: 9,
         arp_requests: 7,
         answered: 2004,
         open: 1,
@@ -107,6 +117,16 @@ pub(super) fn summary() -> Summary {
         receiver_drops: 2,
         send_errors: 1,
         path_proven: true,
+        completeness: Some(Completeness {
+            found: 2003,
+            open: 1,
+            missed: 3.25,
+            upper95: 7,
+            goal: Some(0.999),
+            shortfall: Some(Shortfall::ReceiverDrops),
+            passes: 3,
+        }),
+        pace: Some(Pace { highest: 1_990, limit: Limit::Path, loss: 0.021 }),
         incomplete: vec!["2 replies were dropped by the receiver".to_owned()],
         ..Summary::default()
     }

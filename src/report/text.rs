@@ -1,5 +1,6 @@
 //! What a person reads: a block per host, and a last line that says how it went.
 
+mod account;
 mod block;
 mod ending;
 mod style;
@@ -88,6 +89,9 @@ mod tests {
         10.0.0.3  down
           1004 not probed
         incomplete: 2 replies were dropped by the receiver
+        completeness: 2003 targets answered (1 open); estimated missed: 3.2 (0.0 open), with 95 % confidence at most 7: 99.9 % is not met, for this machine lost replies
+        rate: up to 1990/s, limited by the path; 0.67 probes a target in 3 passes; the path loses 2.1 %
+        assumed: silent targets see the loss that answering ones see
         2 of 4 hosts up, 1 down, 1 silent; 1 open port, 2002 closed, 2 filtered, 4 unanswered, 1004 not probed; 2020 probes in 2.41 s (838/s); losses: 2 replies dropped by the receiver, 1 probe not sent
         "#);
     }
@@ -108,6 +112,9 @@ mod tests {
         10.0.0.3  down  no-arp-response
           1004 not probed
         incomplete: 2 replies were dropped by the receiver
+        completeness: 2003 targets answered (1 open); estimated missed: 3.2 (0.0 open), with 95 % confidence at most 7: 99.9 % is not met, for this machine lost replies
+        rate: up to 1990/s, limited by the path; 0.67 probes a target in 3 passes; the path loses 2.1 %
+        assumed: silent targets see the loss that answering ones see
         2 of 4 hosts up, 1 down, 1 silent; 1 open port, 2002 closed, 2 filtered, 4 unanswered, 1004 not probed; 2020 probes in 2.41 s (838/s); losses: 2 replies dropped by the receiver, 1 probe not sent
         "#);
     }
@@ -130,6 +137,9 @@ mod tests {
         ESC[1m10.0.0.3ESC[0m  down
           1004 not probed
         incomplete: 2 replies were dropped by the receiver
+        completeness: 2003 targets answered (1 open); estimated missed: 3.2 (0.0 open), with 95 % confidence at most 7: 99.9 % is not met, for this machine lost replies
+        rate: up to 1990/s, limited by the path; 0.67 probes a target in 3 passes; the path loses 2.1 %
+        assumed: silent targets see the loss that answering ones see
         2 of 4 hosts up, 1 down, 1 silent; 1 open port, 2002 closed, 2 filtered, 4 unanswered, 1004 not probed; 2020 probes in 2.41 s (838/s); losses: 2 replies dropped by the receiver, 1 probe not sent
         "#);
         assert_eq!(shown.matches("\u{1b}[0m").count() * 2, shown.matches("\u{1b}[").count(), "every colour ends");

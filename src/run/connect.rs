@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use ipnetwork::IpNetwork;
 
+use super::request::Request;
 pub use crate::connect::Tally as ConnectTally;
 use crate::connect::{Candidate, Dial, IcmpNote, LocalCause, Prober, Settings, Shortage, Step, Verdict};
 use crate::error::{Error, Result};
@@ -63,6 +64,11 @@ pub struct ConnectCounters {
     pub settled: AtomicU64,
     /// Connections under way now.
     pub in_flight: AtomicU64,
+}
+
+/// How often connect() asks a silent target: the kernel repeats nothing here, so each is a SYN of its own.
+pub(super) fn attempts(request: &Request) -> u8 {
+    request.attempts.unwrap_or(ATTEMPTS)
 }
 
 /// Scans until every target is settled, `stop` is set or the deadline is reached; the latter two take effect within a tenth of
@@ -374,6 +380,8 @@ const FEW: u64 = 256;
 const BURST: usize = 64;
 /// After this the stop flag is looked at.
 const LONGEST_SLEEP: Duration = Duration::from_millis(100);
+/// Probes to a target that stays silent.
+const ATTEMPTS: u8 = 2;
 /// `EMFILE`, which has no name in the standard library.
 const TOO_MANY_FILES: i32 = 24;
 /// `ENODEV`, likewise.

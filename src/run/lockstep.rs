@@ -30,6 +30,10 @@ pub fn lockstep(
     let mut helpers: Vec<(Prober, Outlets)> = Vec::new();
     loop {
         let now = clock.now();
+        for inlet in &mut *inlets {
+            // A simulated link does not fail.
+            let _ = receive_step(inlet, board, 0, Duration::ZERO, &|| clock.now(), sink);
+        }
         let next = transmit_step(now, &mut conductor, &mut lead, board);
         let mut wake = match next {
             Next::Again => now,
@@ -48,10 +52,6 @@ pub fn lockstep(
             }
             Next::Done => false,
         });
-        for inlet in &mut *inlets {
-            // A simulated link does not fail.
-            let _ = receive_step(inlet, board, 0, Duration::ZERO, &|| clock.now(), sink);
-        }
         let due = clock.next_delivery().unwrap_or(Time::NEVER);
         clock.advance(wake.min(due).max(now + STEP));
     }

@@ -10,21 +10,26 @@ use super::threads::Links;
 use crate::error::{Error, Result};
 use crate::net::link::{LinkKind, LinkOptions, open};
 use crate::net::ports::PortBlock;
-use crate::scan::{Board, Cookie, Neighbours, Observer, ScanConfig, SourcePorts};
+use crate::scan::{Board, Cookie, Neighbours, Observer, RatePolicy, ScanConfig, SourcePorts};
 use crate::time::Time;
 
 /// The decided form of the raw part of a request.
 pub(super) fn config(request: &Request, plan: &Plan, syn: &SynPlan) -> ScanConfig {
-    let defaults = ScanConfig::new(syn.addresses.clone(), request.ports.clone(), plan.seed);
-    let rate = request.rate.map_or(defaults.rate, Rate::get);
+    let defaults = ScanConfig::adaptive(syn.addresses.clone(), request.ports.clone(), plan.seed);
+    let policy = if request.rate.is_some() { RatePolicy::Fixed } else { RatePolicy::Auto };
+    let rate = request.rate.into_iter().chain(request.max_rate).min().map_or(defaults.rate, Rate::get);
+    let is_accounted = policy == RatePolicy::Auto || request.completeness.is_some();
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     ScanConfig {
-        attempts: request.attempts.clamp(1, PORTS_HELD as u8),
-        most_attempts: request.most_attempts.clamp(request.attempts.clamp(1, PORTS_HELD as u8), PORTS_HELD as u8),
+        attempts: request.attempts.unwrap_or(defaults.attempts).clamp(1, MOST_ATTEMPTS),
+        most_attempts: request.attempts.unwrap_or(defaults.most_attempts).clamp(1, MOST_ATTEMPTS),
+        policy,
+        completeness: request.completeness,
         rate,
         // A rate asked for is meant, also on few hosts, unless the share of a host is asked for too.
         host_rate: request.host_rate.map_or(if request.rate.is_some() { rate } else { defaults.host_rate }, Rate::get),
-        senders: (rate / WORTH_A_SENDER).clamp(1, cores),
+        // Account is kept by one sender.
+        senders: if is_accounted { 1 } else { (rate / WORTH_A_SENDER).clamp(1, cores) },
         wait: request.wait,
         timeout: request.timeout.map(|timeout| timeout.max(Duration::from_millis(10))),
         deadline: request.max_duration.map(|most| Time::ZERO + most.saturating_sub((most / 10).min(Duration::from_millis(500)))),
@@ -48,11 +53,12 @@ impl Raw {
         let (block, source_ports) = if let Some(port) = request.source_port {
             (PortBlock::fixed(port), SourcePorts::Fixed(port))
         } else {
-            let block = PortBlock::reserve(PORTS_HELD, &[])?;
+            let block = PortBlock::reserve(if config.is_accounted() { MOST_PORTS_HELD } else { PORTS_HELD }, &[])?;
             let ports = SourcePorts::Block { first: block.first(), count: block.count() };
             (block, ports)
         };
-        let cookie = Cookie::new(key()?, source_ports, config.most_attempts);
+        let numbers = if config.is_accounted() { Cookie::most(source_ports) } else { config.most_attempts };
+        let cookie = Cookie::new(key()?, source_ports, numbers);
         let neighbours = Neighbours::new(syn.gateways.clone(), syn.asked.clone());
         let senders = config.senders as usize;
         let board = Arc::new(Board::new(config, cookie, syn.egresses.clone(), neighbours));
@@ -92,7 +98,11 @@ fn key() -> Result<[u8; 16]> {
     Ok(key)
 }
 
-/// Source ports kept: as many as attempts can be asked for.
+/// More attempts can not be asked for.
+const MOST_ATTEMPTS: u8 = 16;
+/// Source ports kept: one for each attempt.
 const PORTS_HELD: u16 = 16;
+/// Where account of loss is kept: a canary is asked again and again, each time as a flow of its own.
+const MOST_PORTS_HELD: u16 = 256;
 /// A further sending thread pays from this rate on.
 const WORTH_A_SENDER: u64 = 50_000;

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::connect;
 use super::request::{PlanRecord, Request, Technique};
 use crate::error::{Error, Result};
 use crate::net::Engine;
@@ -11,7 +12,7 @@ use crate::net::link::LinkKind;
 use crate::net::privilege::{self, Privilege};
 use crate::net::route::{Override, Way, WayHop, ways};
 use crate::packet::MacAddr;
-use crate::scan::{Egress, EgressMap, EgressRecord, Mode, NextHop, Wanted};
+use crate::scan::{Egress, EgressMap, EgressRecord, Mode, NextHop, ScanConfig, Wanted};
 use crate::target::{AddressRange, AddressSet, TargetSpace, reserved};
 
 /// What will be done.
@@ -198,10 +199,18 @@ impl Plan {
     }
 
     /// What `--dry-run` says.
-    pub(super) fn record(&self, request: &Request, rate: u64) -> PlanRecord {
+    pub(super) fn record(&self, request: &Request, config: Option<&ScanConfig>) -> PlanRecord {
         let targets = self.addresses().saturating_mul(u64::from(request.ports.len()));
         let neighbours = self.syn.as_ref().map_or(0, |syn| count(&syn.asked) + syn.gateways.len() as u64);
-        let probes = targets.saturating_mul(u64::from(request.attempts));
+        let attempts = config.map_or(connect::attempts(request), ScanConfig::attempts_of_the_silent);
+        let probes = targets.saturating_mul(u64::from(attempts));
+        // What the path bears is seen when it is tried.
+        let named = request.rate.is_some() || request.max_rate.is_some() || request.host_rate.is_some();
+        let rate = match config {
+            Some(config) => Some(config.rate_over(config.addresses.len())).filter(|_| named),
+            None => request.rate.into_iter().chain(request.max_rate).min().map(super::Rate::get),
+        };
+        let longest = |rate: u64| (probes as f64 / rate as f64 + neighbours as f64 * 2.0 / 2000.0 + 1.0).min(1e15);
         PlanRecord {
             addresses: self.addresses(),
             targets,
@@ -210,7 +219,9 @@ impl Plan {
             left_out: self.left_out.iter().flat_map(|(set, why)| set.ranges().map(|range| (shown(range), (*why).to_owned()))).collect(),
             unroutable: self.unroutable.iter().map(|(range, cause)| (shown(*range), cause.clone())).collect(),
             packets: (probes, neighbours * 2),
-            duration: Duration::from_secs_f64((probes as f64 / rate as f64 + neighbours as f64 * 2.0 / 2000.0 + 1.0).min(1e15)),
+            attempts,
+            rate,
+            duration: rate.map(|rate| Duration::from_secs_f64(longest(rate))),
             seed: self.seed,
         }
     }

@@ -133,6 +133,7 @@ pub(super) struct Reading {
     pub(super) open: u64,
     pub(super) answered: u64,
     pub(super) elapsed: Duration,
+    pub(super) loss: Option<f64>,
 }
 
 impl ProgressMeter {
@@ -141,7 +142,7 @@ impl ProgressMeter {
     }
 
     pub(super) fn read(&mut self, reading: Reading) -> Progress {
-        let Reading { phase, done, probes, open, answered, elapsed } = reading;
+        let Reading { phase, done, probes, open, answered, elapsed, loss } = reading;
         let span = elapsed.saturating_sub(self.elapsed);
         if span >= Duration::from_millis(50) {
             let now = probes.saturating_sub(self.probes) as f64 / span.as_secs_f64();
@@ -155,6 +156,6 @@ impl ProgressMeter {
             (Some(expected), Some(before)) => Some(expected.min(before.max(expected.mul_f64(0.5)))),
             (expected, before) => expected.or(before),
         };
-        Progress { phase, done, rate: self.rate, probes, open, answered, elapsed, remaining: self.remaining }
+        Progress { phase, done, rate: self.rate, probes, open, answered, elapsed, remaining: self.remaining, loss }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::net::Engine;
-use crate::scan::{EgressRecord, Finding, HostRecord, Mode, ScanRecord, State, Summary};
+use crate::scan::{EgressRecord, Finding, HostRecord, Mode, RateChange, ScanRecord, State, Summary};
 use crate::target::{AddressSet, PortSet, Target};
 
 /// How to ask.
@@ -107,14 +107,17 @@ pub struct Request {
     pub technique: Technique,
     /// What carries raw packets on Ethernet.
     pub engine: Engine,
-    /// Probes a second over all; `None` = the technique's default.
+    /// Probes a second over all, whatever is lost; `None` = what the path bears (SYN), or the window of open connections (connect()).
     pub rate: Option<Rate>,
-    /// Probes a second to one host; `None` = the technique's default.
+    /// Probes a second over all that are never exceeded, also where the path would bear more.
+    pub max_rate: Option<Rate>,
+    /// Probes a second to one host; `None` = 20,000 (SYN) or no limit (connect()), and with a `rate` that rate.
     pub host_rate: Option<Rate>,
-    /// Probes to a silent target, 1 to 16.
-    pub attempts: u8,
-    /// Probes to a silent target while repeats bring answers, up to 16; `attempts` if it is less.
-    pub most_attempts: u8,
+    /// The share of the targets that would answer which a SYN scan is to find, between 0 and 1; `None` = each silent target is asked
+    /// `attempts` times, twice where that is `None` too.
+    pub completeness: Option<f64>,
+    /// The most probes to a silent target, 1 to 16; `None` = 10 (SYN) or 2 (connect()).
+    pub attempts: Option<u8>,
     /// How long to wait after the last probe; `None` = as the round-trip times say.
     pub wait: Option<Duration>,
     /// The longest a single attempt is waited for; `None` = as the round-trip times say.
@@ -155,9 +158,10 @@ impl Request {
             technique: Technique::Auto,
             engine: Engine::Packet,
             rate: None,
+            max_rate: None,
             host_rate: None,
-            attempts: 2,
-            most_attempts: 10,
+            completeness: Some(0.999),
+            attempts: None,
             wait: None,
             timeout: None,
             max_duration: None,
@@ -191,10 +195,14 @@ pub struct PlanRecord {
     pub left_out: Vec<(String, String)>,
     /// Addresses without a route, with the cause.
     pub unroutable: Vec<(String, String)>,
-    /// Expected SYNs if nothing answers, and ARP requests.
+    /// SYNs if nothing answers, and ARP requests.
     pub packets: (u64, u64),
-    /// Expected longest duration.
-    pub duration: Duration,
+    /// How often a target is asked if nothing answers.
+    pub attempts: u8,
+    /// The highest rate, probes a second; `None` = what the path bears.
+    pub rate: Option<u64>,
+    /// The longest it can be expected to take; `None` where that depends on the path.
+    pub duration: Option<Duration>,
     /// The order's seed.
     pub seed: u64,
 }
@@ -236,6 +244,8 @@ pub struct Progress {
     pub elapsed: Duration,
     /// Time that remains as expected; does not grow.
     pub remaining: Option<Duration>,
+    /// The share that the path loses, where account is kept of it.
+    pub loss: Option<f64>,
 }
 
 impl Progress {
@@ -250,6 +260,7 @@ impl Progress {
             answered: summary.answered,
             elapsed: summary.elapsed,
             remaining: None,
+            loss: None,
         }
     }
 }
@@ -263,6 +274,8 @@ pub enum Event {
     Finding(Finding),
     /// A host is settled.
     Host(Box<HostRecord>),
+    /// The rate of a SYN scan changed.
+    Rate(RateChange),
     /// How far it is.
     Progress(Progress),
     /// Something a user should know, in one line.

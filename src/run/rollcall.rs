@@ -77,6 +77,8 @@ impl RollCall {
             let Some(left) = self.left.get().checked_sub(ports) else { return shared_out(board, silent) };
             self.left.set(left);
         }
+        // Each was asked as often as there were passes, at most.
+        let attempts = stage.completeness().map_or(board.config.attempts, |completeness| completeness.passes);
         let mut roll = Roll::default();
         for port in request.ports.iter() {
             let target = Target { addr, port };
@@ -88,7 +90,7 @@ impl RollCall {
             roll.unanswered += 1;
             if request.show.filtered {
                 let outcome = Outcome { state: State::Filtered, reason: Reason::NoResponse, reason_addr: None };
-                roll.silent.push(Finding { target, outcome, ttl: None, rtt: None, attempt: request.attempts, time: now });
+                roll.silent.push(Finding { target, outcome, ttl: None, rtt: None, attempt: attempts, time: now });
             }
         }
         roll

@@ -77,9 +77,7 @@ pub fn scan_with(request: &Request, resolver: &Arc<dyn Resolver>, stop: &Stop, e
 pub fn plan(request: &Request) -> Result<PlanRecord> {
     let plan = Plan::make(request)?;
     let config = plan.syn.as_ref().map(|syn| config(request, &plan, syn));
-    let rate =
-        config.map_or_else(|| request.rate.map_or(CONNECT_GUESS, super::Rate::get), |config| config.rate_over(config.addresses.len()));
-    Ok(plan.record(request, rate))
+    Ok(plan.record(request, config.as_ref()))
 }
 
 /// The probes [`scan`] would send to silent targets, in order: target and attempt; ends when `each` says false.
@@ -89,10 +87,11 @@ pub fn plan(request: &Request) -> Result<PlanRecord> {
 pub fn preview(request: &Request, each: &mut dyn FnMut(Target, u8) -> bool) -> Result<()> {
     let plan = Plan::make(request)?;
     let raw = plan.syn.as_ref().map(|syn| syn.addresses.clone());
+    let attempts = plan.syn.as_ref().map_or(connect::attempts(request), |syn| config(request, &plan, syn).attempts_of_the_silent());
     for addresses in raw.into_iter().chain(Some(plan.connect.clone()).filter(|set| !set.is_empty())) {
         let space = TargetSpace::new(addresses, request.ports.clone())?;
         let order = Permutation::new(space.len(), plan.seed);
-        for attempt in 1..=request.attempts {
+        for attempt in 1..=attempts {
             for position in 0..order.len() {
                 if !each(space.get(order.index(position)), attempt) {
                     return Ok(());
@@ -195,9 +194,9 @@ impl Running<'_> {
         ConnectJob {
             space,
             seed: self.plan.seed,
-            attempts: request.attempts,
+            attempts: connect::attempts(request),
             timeout: request.timeout,
-            rate: request.rate.map(super::Rate::get),
+            rate: request.rate.into_iter().chain(request.max_rate).min().map(super::Rate::get),
             host_rate: request.host_rate.map(super::Rate::get),
             source_ip: request.source_ip,
             source_port: request.source_port,
@@ -250,8 +249,11 @@ impl Running<'_> {
             open: connect.open.load(Ordering::Relaxed),
             answered: connect.answered.load(Ordering::Relaxed),
             elapsed: Duration::from_nanos(self.clock.now().as_nanos()),
+            loss: None,
         };
         if let Some(board) = board {
+            board.pace.changes().for_each(|change| self.reporter.event(Event::Rate(change)));
+            reading.loss = board.config.is_accounted().then(|| board.pace.loss());
             reading.phase = match board.phase() {
                 ScanPhase::Arp => Phase::Arp,
                 ScanPhase::Probing(attempt) => Phase::Probing { attempt },
@@ -270,6 +272,7 @@ impl Running<'_> {
     fn close(self, ended: &Ended) -> Summary {
         let Self { request, plan, clock, stop, mut reporter, heard } = self;
         let broken = ended.board.as_ref().map(|board| Broken::of(board, &ended.links, &heard)).unwrap_or_default();
+        ended.board.iter().flat_map(|board| board.pace.changes()).for_each(|change| reporter.event(Event::Rate(change)));
         let patience = if stop.is_stopped() { NAMES_WHEN_STOPPED } else { NAMES };
         let summary = Account {
             request,
@@ -338,5 +341,3 @@ const NAMES: Duration = Duration::from_secs(2);
 const NAMES_WHEN_STOPPED: Duration = Duration::from_millis(300);
 /// How long the canary's connection is waited for.
 const CANARY: Duration = Duration::from_secs(2);
-/// Connections a second that a connect() scan makes where most ports answer; for `--dry-run`'s guess only.
-const CONNECT_GUESS: u64 = 10_000;

@@ -168,6 +168,7 @@ pub fn receive_step(
     sink: &mut dyn FnMut(Record),
 ) -> io::Result<usize> {
     let Inlet { receiver, observer, resets, dropped } = inlet;
+    let began = now();
     let mut latest = Time::ZERO;
     let count = receiver.receive(timeout, &mut |frame| {
         let mut arrived = arrival(&frame, wall, Time::NEVER);
@@ -175,6 +176,7 @@ pub fn receive_step(
         if arrived > latest {
             latest = now();
             arrived = arrived.min(latest);
+            observer.heard(arrived);
         }
         let observed = observer.observe(arrived, frame.bytes, frame.medium, frame.checksums);
         if let Some(record) = observed.record {
@@ -184,6 +186,10 @@ pub fn receive_step(
             resets.put(&reply, board);
         }
     })?;
+    if count == 0 {
+        // What came while it waited may lie in a block that the kernel has not handed over.
+        observer.heard(began);
+    }
     resets.flush(board);
     let lost = receiver.dropped();
     board.counters.receiver_drops.add(lost.saturating_sub(*dropped));

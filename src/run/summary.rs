@@ -7,9 +7,9 @@ use super::plan::{Plan, count};
 use super::request::Request;
 use super::scan::Ended;
 use super::unasked::Unasked;
-use crate::counted::counted;
+use crate::counted::{counted, percent};
 use crate::net::link::LinkKind;
-use crate::scan::{Board, Summary};
+use crate::scan::{Board, Completeness, Pace, Shortfall, Summary};
 
 /// Everything a summary is made of.
 pub(super) struct Account<'a> {
@@ -50,6 +50,9 @@ impl Account<'_> {
             summary.hosts_down = if swept { (count(&syn.onlink) - up).saturating_sub(unasked) } else { 0 };
             summary.hosts_not_probed += unasked;
         }
+        if let Some(board) = &ended.board {
+            account(&mut summary, board);
+        }
         self.connect(&mut summary, ports);
         summary.path_proven = self.path_proven();
         summary.incomplete = self.reasons(&summary);
@@ -61,6 +64,7 @@ impl Account<'_> {
         let probed = counters.targets_probed.get();
         let asked = count(&board.config.addresses).saturating_mul(u64::from(board.config.ports.len()));
         summary.probes += counters.probes.get();
+        summary.canaries += counters.canaries.get();
         summary.arp_requests += counters.arp_requests.get();
         summary.answered += counters.answered.get();
         summary.open += counters.open.get();
@@ -152,12 +156,36 @@ impl Account<'_> {
         if summary.out_of_time {
             reasons.push(format!("--max-duration ended the scan with {} not probed", counted(summary.not_probed, "target")));
         }
+        reasons.extend(summary.completeness.and_then(|completeness| shortfall(&completeness, self.request)));
         if !summary.path_proven && !summary.interrupted {
             let who = if summary.answered > 0 { "nothing but this machine itself answered" } else { "nothing answered at all" };
             reasons.push(format!("{who}, so the path is unproven: --canary HOST:PORT names a port known to answer"));
         }
         reasons
     }
+}
+
+/// What the account of loss came to.
+fn account(summary: &mut Summary, board: &Board) {
+    if board.config.is_accounted() && board.pace.highest() > 0 {
+        let pace = &board.pace;
+        summary.pace = Some(Pace { highest: pace.highest(), limit: pace.limit(), loss: pace.loss() });
+        summary.completeness = board.completeness().filter(|completeness| completeness.found > 0);
+    }
+}
+
+/// Why less than was asked for is certain, and what to do; an end that came early is told by itself.
+fn shortfall(completeness: &Completeness, request: &Request) -> Option<String> {
+    let goal = percent(completeness.goal?);
+    let words = match completeness.shortfall? {
+        Shortfall::Attempts => {
+            let limit = request.attempts.map_or("10 attempts".to_owned(), |attempts| counted(attempts, "attempt"));
+            format!("{goal} are not certain to be found: after {limit} a target is given up (--attempts)")
+        }
+        Shortfall::ReceiverDrops => format!("{goal} are not certain to be found: this machine lost replies"),
+        Shortfall::Time | Shortfall::NobodyAnswered => return None,
+    };
+    Some(words)
 }
 
 /// What no stage ever held: behind a gateway that did not answer, or a host that joined too late.

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::net::Transmitter;
 use crate::net::interface::interfaces;
 use crate::scan::{Board, Conductor, Record, Source};
+use crate::time::Time;
 
 /// Everything opened for a raw scan.
 pub(super) struct Links {
@@ -46,7 +47,9 @@ pub(super) fn run(board: &Arc<Board>, links: Links, clock: Clock, queue: &QueueE
     let ended = AtomicBool::new(false);
     // The others go on; with the last the scan ends.
     let hearing = AtomicUsize::new(inlets.len());
-    let deaf = || {
+    let deaf = |link: usize| {
+        // Nobody waits for what it would have heard.
+        board.hearing.heard(link, Time::NEVER);
         if hearing.fetch_sub(1, Ordering::Relaxed) == 1 {
             board.stop.store(true, Ordering::Relaxed);
         }
@@ -60,12 +63,12 @@ pub(super) fn run(board: &Arc<Board>, links: Links, clock: Clock, queue: &QueueE
             let work = move || {
                 if let Err(error) = receive(inlet, board, clock, ended, queue) {
                     let _ = failed.send((link, format!("receiving on {name} failed: {error}")));
-                    deaf();
+                    deaf(link);
                 }
             };
             if let Err(error) = receiver.spawn_scoped(scope, work) {
                 let _ = failures.0.send((link, format!("no thread to receive on {}: {error}", names[link])));
-                deaf();
+                deaf(link);
             }
         }
         let lead = outlets.remove(0);

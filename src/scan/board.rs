@@ -9,7 +9,7 @@ use super::cookie::Cookie;
 use super::echo::Echoes;
 use super::egress::{EgressMap, NextHop};
 use super::neighbours::Neighbours;
-use super::rate::Limit;
+use super::pace::PaceMeter;
 use super::stage::Stages;
 use crate::target::{AddressRange, AddressSet};
 use crate::time::Time;
@@ -33,6 +33,8 @@ pub struct Board {
     pub rtt: RttMeter,
     /// The rate and what limits it.
     pub pace: PaceMeter,
+    /// How far receivers have come.
+    pub hearing: Hearing,
     /// Answers for the account of loss.
     pub(super) echoes: Echoes,
     /// Ends the scan soon.
@@ -58,6 +60,7 @@ impl Board {
         Self {
             config,
             cookie,
+            hearing: Hearing::new(egresses.parts().map(|(_, egress)| egress.link + 1).max().unwrap_or(0)),
             egresses,
             neighbours,
             stages: Stages::default(),
@@ -208,46 +211,27 @@ impl Count {
     }
 }
 
-/// The rate in force, for whoever watches.
-#[derive(Debug, Default)]
-pub struct PaceMeter {
-    rate: AtomicU64,
-    highest: AtomicU64,
-    /// In millionths.
-    loss: AtomicU32,
-    limit: AtomicU8,
-}
+/// Up to when each link's receiver has read what arrived. A reply that waits in a queue of this machine is not lost.
+#[derive(Debug)]
+pub struct Hearing(Vec<AtomicU64>);
 
-impl PaceMeter {
-    pub(super) fn set(&self, rate: f64, loss: f64, limit: Limit) {
-        self.rate.store(rate as u64, Ordering::Relaxed);
-        self.highest.fetch_max(rate as u64, Ordering::Relaxed);
-        self.loss.store((loss * 1e6) as u32, Ordering::Relaxed);
-        self.limit.store(LIMITS.iter().position(|known| *known == limit).unwrap_or(0) as u8, Ordering::Relaxed);
+impl Hearing {
+    fn new(links: usize) -> Self {
+        Self((0..links).map(|_| AtomicU64::new(0)).collect())
     }
 
-    /// Probes a second, now; zero while no account is kept.
-    pub fn rate(&self) -> u64 {
-        self.rate.load(Ordering::Relaxed)
+    /// All that arrived on `link` before `time` has been read.
+    pub(crate) fn heard(&self, link: usize, time: Time) {
+        if let Some(until) = self.0.get(link) {
+            until.fetch_max(time.as_nanos(), Ordering::Relaxed);
+        }
     }
 
-    /// The highest rate there was.
-    pub fn highest(&self) -> u64 {
-        self.highest.load(Ordering::Relaxed)
-    }
-
-    /// The share that the path loses at rates it bears.
-    pub fn loss(&self) -> f64 {
-        f64::from(self.loss.load(Ordering::Relaxed)) / 1e6
-    }
-
-    /// What keeps the rate from rising.
-    pub fn limit(&self) -> Limit {
-        LIMITS[usize::from(self.limit.load(Ordering::Relaxed))]
+    /// All that arrived on any link before this has been read.
+    pub fn until(&self) -> Time {
+        self.0.iter().map(|until| Time::from_nanos(until.load(Ordering::Relaxed))).min().unwrap_or(Time::NEVER)
     }
 }
-
-const LIMITS: [Limit; 5] = [Limit::Time, Limit::Path, Limit::Option, Limit::Machine, Limit::Firewall];
 
 /// The largest round-trip time seen, of probes and of ARP.
 #[derive(Debug, Default)]

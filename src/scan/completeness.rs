@@ -34,7 +34,22 @@ pub enum Shortfall {
     ReceiverDrops,
 }
 
+impl Shortfall {
+    /// One word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Attempts => "attempt-limit",
+            Self::Time => "time-limit",
+            Self::NobodyAnswered => "nobody-answered",
+            Self::ReceiverDrops => "receiver-drops",
+        }
+    }
+}
+
 impl Completeness {
+    /// What it rests on.
+    pub const ASSUMPTION: &'static str = "silent targets see the loss that answering ones see";
+
     /// Open ports missed, if they are missed as often as others.
     pub fn open_missed(&self) -> f64 {
         if self.found == 0 { 0.0 } else { self.missed * self.open as f64 / self.found as f64 }
@@ -53,14 +68,17 @@ impl Completeness {
     /// Both parts of a scan together.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
+        // A part in which nobody answered is taken for like the other.
+        let silent = |part: Self| part.shortfall.filter(|_| part.found > 0 || part.shortfall != Some(Shortfall::NobodyAnswered));
+        let shortfall = if self.found + other.found == 0 { self.shortfall.or(other.shortfall) } else { silent(self).or(silent(other)) };
         // Only the estimates add up exactly; the sum of two bounds is a bound.
         Self {
+            shortfall,
             found: self.found + other.found,
             open: self.open + other.open,
             missed: self.missed + other.missed,
             upper95: self.upper95 + other.upper95,
             goal: self.goal.or(other.goal),
-            shortfall: self.shortfall.or(other.shortfall),
             passes: self.passes.max(other.passes),
         }
     }

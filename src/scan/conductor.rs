@@ -244,11 +244,14 @@ impl Conductor {
     fn measure(&self) {
         let config = &self.board.config;
         let (asked, to_ask) = self.sweep.progress();
-        let (probed, to_probe) = self.prober.as_ref().map_or((0, 1), Lead::progress);
         let asking = to_ask as f64 / 2000.0;
         let targets = config.addresses.len() as f64 * f64::from(config.ports.len());
-        let probing = targets * f64::from(config.attempts) / config.rate_over(config.addresses.len()) as f64;
-        let done = asking * share(asked, to_ask) + probing * share(probed, to_probe);
+        let rate = match self.board.pace.highest() {
+            0 => config.rate_over(config.addresses.len()).min(GUESS),
+            highest => highest,
+        };
+        let probing = targets * f64::from(config.attempts) / rate as f64;
+        let done = asking * share(asked, to_ask) + probing * self.prober.as_ref().map_or(0.0, Lead::done);
         self.board.set_done(done / (asking + probing).max(1e-9));
     }
 }
@@ -316,10 +319,22 @@ impl Lead {
         }
     }
 
-    fn progress(&self) -> (u64, u64) {
+    /// Share of the work that is done, as far as it can be foreseen.
+    fn done(&self) -> f64 {
         match self {
-            Self::Share(prober) => prober.progress(),
-            Self::Survey(survey) => survey.progress(),
+            Self::Share(prober) => {
+                let (done, all) = prober.progress();
+                share(done, all)
+            }
+            Self::Survey(survey) => {
+                let (done, all) = survey.progress();
+                let done = share(done, all);
+                // How many passes there will be is not known: most of the work is in the first, and each is smaller than the last.
+                match survey.pass() {
+                    ..=1 => FIRST_PASS * done,
+                    pass => 1.0 - (1.0 - FIRST_PASS) * 0.5_f64.powi(i32::from(pass) - 2) * (1.0 - 0.5 * done),
+                }
+            }
         }
     }
 }
@@ -339,6 +354,10 @@ fn earlier(one: Poll, other: Poll) -> Poll {
     }
 }
 
+/// The first pass's part of the work.
+const FIRST_PASS: f64 = 0.8;
+/// Probes a second, before there was any.
+const GUESS: u64 = 10_000;
 /// How often something another thread may change is looked at.
 const GLANCE: Duration = Duration::from_millis(2);
 /// Replies on their way when the user ends the scan are still taken.

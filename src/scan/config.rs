@@ -80,6 +80,14 @@ impl ScanConfig {
         self.policy == RatePolicy::Auto || self.completeness.is_some()
     }
 
+    /// How often a target is asked when nothing at all answers.
+    pub fn attempts_of_the_silent(&self) -> u8 {
+        match self.completeness {
+            Some(_) => self.most_attempts.min(super::survey::PASSES_FOR_NOTHING),
+            None => self.attempts,
+        }
+    }
+
     /// The rate when `hosts` hosts are probed: in a uniform order each gets an equal share.
     pub fn rate_over(&self, hosts: u128) -> u64 {
         self.rate.min(u64::try_from(hosts).unwrap_or(u64::MAX).saturating_mul(self.host_rate)).max(1)

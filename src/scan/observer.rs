@@ -55,6 +55,11 @@ impl Observer {
         Self { is_own: true, ..self }
     }
 
+    /// All that arrived before `time` has been taken in.
+    pub fn heard(&self, time: Time) {
+        self.board.hearing.heard(self.link, time);
+    }
+
     /// Takes in a frame that arrived at `arrived`.
     pub fn observe(&mut self, arrived: Time, bytes: &[u8], medium: Medium, checksums: Checksums) -> Observed {
         let counters = &self.board.counters;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
+use super::completeness::Completeness;
 use super::outcome::{Finding, Reason};
+use super::rate::Limit;
 use crate::packet::MacAddr;
 use crate::target::PortSet;
 
@@ -124,7 +126,7 @@ pub struct HostRecord {
 }
 
 /// The end of a scan: every probe and reply accounted for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {
     /// From the first packet to the last.
     pub elapsed: Duration,
@@ -142,6 +144,8 @@ pub struct Summary {
     pub targets: u64,
     /// SYNs sent, or connections begun.
     pub probes: u64,
+    /// Of these, asked beside the passes to measure loss.
+    pub canaries: u64,
     /// ARP requests sent.
     pub arp_requests: u64,
     /// Targets that answered.
@@ -182,11 +186,31 @@ pub struct Summary {
     pub out_of_time: bool,
     /// Whether anything at all answered: ARP, RST, SYN-ACK, ICMP.
     pub path_proven: bool,
+    /// How much a SYN scan missed; `None` if no target answered, or no account was kept.
+    pub completeness: Option<Completeness>,
+    /// The rate of a SYN scan that kept account of loss.
+    pub pace: Option<Pace>,
     /// What made it incomplete, in words; empty if nothing did.
     pub incomplete: Vec<String>,
 }
 
+/// The rate of a scan, looked back upon.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pace {
+    /// The highest there was, probes a second.
+    pub highest: u64,
+    /// What kept it from rising further.
+    pub limit: Limit,
+    /// The share that the path lost at rates it bore.
+    pub loss: f64,
+}
+
 impl Summary {
+    /// Probes for each target that was probed, those that measured loss included.
+    pub fn probes_per_target(&self) -> f64 {
+        self.probes as f64 / self.targets.saturating_sub(self.not_probed).max(1) as f64
+    }
+
     /// Whether the scan did all it was asked to, as far as it knows.
     pub fn is_complete(&self) -> bool {
         self.incomplete.is_empty() && !self.interrupted

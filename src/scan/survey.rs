@@ -1,12 +1,14 @@
 //! A stage asked by one sender in passes over blocks, at a controlled rate, with canaries between: it goes on until little enough is missed.
 
+mod slot;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use rand::SeedableRng;
 use rand::rngs::SmallRng;
-use rand::{RngExt, SeedableRng};
 
-use super::blocks::Blocks;
+use super::blocks::{Blocks, Estimate};
 use super::board::Board;
 use super::canary::Responders;
 use super::completeness::{Completeness, Shortfall};
@@ -15,9 +17,9 @@ use super::echo::Echo;
 use super::evidence::Evidence;
 use super::outcome::Reason;
 use super::pacer::Pacer;
-use super::prober::{Poll, Shot, Source, aim};
-use super::rate::{AdaptiveRate, FixedRate, RateController};
-use super::tour::{Hosts, LocalMeter, Tour};
+use super::prober::{Poll, Shot, Source};
+use super::rate::{AdaptiveRate, FixedRate, Limit, RateController};
+use super::tour::{Hosts, LagMeter, LocalMeter, Tour};
 use super::windows::{Purpose, Windows};
 use crate::time::Time;
 
@@ -39,9 +41,12 @@ pub struct Survey {
     hosts: Hosts,
     pending: Option<Pending>,
     local: LocalMeter,
+    lag: LagMeter,
     open: u64,
     end: Option<End>,
     released: bool,
+    /// Whether the pass goes beyond what was asked for.
+    is_last: bool,
 }
 
 /// It has ended, and if too early, why.
@@ -87,9 +92,11 @@ impl Survey {
             hosts: Hosts((ports > 1 && hosts <= MOST_HOSTS).then(|| vec![ports; hosts as usize])),
             pending: None,
             local: LocalMeter::default(),
+            lag: LagMeter::default(),
             open: 0,
             end: None,
             released: false,
+            is_last: false,
             board,
         }
     }
@@ -133,6 +140,14 @@ impl Survey {
         });
     }
 
+    /// Enough was found. Where few are silent, one pass more over them costs next to nothing, and an open port may be among them.
+    fn is_worth_a_last_pass(&mut self, estimate: &Estimate, silent: u64) -> bool {
+        let targets = self.board.stages.at(self.stage).map_or(0, |stage| stage.order.len());
+        let open = self.open as f64 / self.blocks.found().max(1) as f64;
+        let is_worth = estimate.missed * open >= WORTH_A_PASS && silent as f64 <= FEW * targets as f64;
+        is_worth && self.tour.pass < self.board.config.most_attempts && !std::mem::replace(&mut self.is_last, true)
+    }
+
     fn end(&mut self, now: Time, shortfall: Option<Shortfall>) {
         self.pending = None;
         self.windows.end(now);
@@ -156,12 +171,17 @@ impl Survey {
     /// Takes in what has come back, closes windows, settles epochs, ends passes.
     fn tick(&mut self, now: Time) {
         self.listen();
-        let before = self.rate.rate();
         self.rate.tick(now);
-        while let Some(window) = self.windows.close(now) {
+        // What has arrived and not been read yet is not lost.
+        let heard = self.board.hearing.until().min(now);
+        if self.lag.is_new(now, heard, self.board.counters.receiver_drops.get()) {
+            self.rate.local_limit(now, BEHIND * self.rate.rate());
+        }
+        while let Some(window) = self.windows.close(now, heard) {
             self.rate.on_window(now, &window);
         }
         while let Some(epoch) = self.rate.settle() {
+            self.board.pace.reached(epoch.achieved());
             let Self { windows, blocks, evidence, responders, .. } = self;
             if !epoch.hot {
                 evidence.clean(&epoch);
@@ -180,13 +200,22 @@ impl Survey {
         if self.pacer.rate() != rate as u64 {
             self.pacer.set_rate(rate as u64);
         }
-        if (before - self.rate.rate()).abs() > 1e-9 {
-            self.board.pace.set(self.rate.rate(), self.rate.epochs().past.loss(), self.rate.limit());
+        let (loss, limit) = (self.rate.epochs().past.seen_loss(), self.limit());
+        if self.board.pace.rate() != self.rate.rate() as u64 {
+            self.board.pace.set(now, self.tour.pass, self.rate.rate(), loss, limit);
         }
+        self.board.pace.look(loss, limit);
         let settled = self.windows.are_closed() && self.rate.epochs().are_settled();
         if self.tour.sent_out.is_some_and(|since| settled && now >= since + self.windows.patience()) {
             self.next_pass(now);
         }
+    }
+
+    fn limit(&self) -> Limit {
+        let limit = self.rate.limit();
+        let config = &self.board.config;
+        let hosts = self.board.stages.at(self.stage).map_or(1, |stage| stage.space.addresses().len());
+        if limit == Limit::Option && config.rate_over(hosts) < config.rate { Limit::Host } else { limit }
     }
 
     fn listen(&mut self) {
@@ -230,25 +259,28 @@ impl Survey {
 
     /// A pass is over and all is known that it brings: what is asked next, if anything.
     fn next_pass(&mut self, now: Time) {
-        let config = &self.board.config;
+        let board = Arc::clone(&self.board);
+        let config = &board.config;
         let pass = self.tour.pass;
         self.blocks.end_pass(pass, &mut self.evidence);
         let estimate = self.blocks.estimate(config.completeness.unwrap_or(GOAL));
         let (found, silent) = (self.blocks.found(), self.blocks.silent());
         let (enough, most) = match config.completeness {
-            Some(_) if found == 0 => (pass >= PASSES_FOR_NOTHING, config.most_attempts),
+            Some(_) if found == 0 => (pass >= config.attempts_of_the_silent(), config.most_attempts),
             Some(_) => (estimate.missed <= estimate.allowed.max(1e-9), config.most_attempts),
             None => (pass >= config.attempts, config.attempts),
         };
-        if silent == 0 || (enough && found > 0) {
+        let is_cheap = enough && config.completeness.is_some() && self.is_worth_a_last_pass(&estimate, silent);
+        if silent == 0 || (enough && found > 0 && !is_cheap) {
             return self.end(now, None);
         }
+        let enough = enough && !is_cheap;
         if enough || pass >= most {
             return self.end(now, Some(if found == 0 { Shortfall::NobodyAnswered } else { Shortfall::Attempts }));
         }
         let chosen = match config.completeness {
-            Some(_) => self.blocks.choose(&estimate, &self.evidence.chances()),
-            None => self.blocks.all(),
+            Some(_) if !is_cheap => self.blocks.choose(&estimate, &self.evidence.chances()),
+            _ => self.blocks.all(),
         };
         let gap = config.timeout.unwrap_or(if pass == 1 { FIRST_GAP } else { GAP });
         let begins = (self.blocks.earliest(&chosen) + gap).max(now);
@@ -258,112 +290,6 @@ impl Survey {
         self.rate.turn(now, proven.min(hosts));
         let position = chosen.first().map_or(0, |&block| self.blocks.positions(block).start);
         self.tour = Tour { pass: pass + 1, blocks: chosen, place: 0, position, sent_out: None, begins };
-    }
-
-    fn seek(&mut self, now: Time) -> Option<Time> {
-        if self.pending.is_some() {
-            return None;
-        }
-        if self.rate.is_paused() {
-            self.local.idle = true;
-            let picked = self.responders.pick(now);
-            let ready = picked.is_some_and(|(index, number)| self.aim_canary(index, number, Purpose::Meter));
-            return if ready { None } else { Some(now + GLANCE) };
-        }
-        if self.tour.sent_out.is_some() {
-            return Some(now + GLANCE);
-        }
-        if now < self.tour.begins {
-            return Some(self.tour.begins.min(now + GLANCE));
-        }
-        if self.seek_beside(now) {
-            return None;
-        }
-        self.seek_next(now)
-    }
-
-    /// By lot: a canary or an audit in this slot. Every n-th slot would fall in step with a policer.
-    fn seek_beside(&mut self, now: Time) -> bool {
-        let lot: f64 = self.random.random();
-        if lot >= AUDITS_FROM {
-            let share = (2000.0 / self.blocks_len()).clamp(0.01, 0.02);
-            return lot < AUDITS_FROM + share && self.audit(now);
-        }
-        if self.responders.is_empty() || lot >= self.share() {
-            return false;
-        }
-        if let Some((index, number)) = self.responders.due_follow_up(now) {
-            return self.aim_canary(index, number, Purpose::FollowUp);
-        }
-        self.responders.pick(now).is_some_and(|(index, number)| self.aim_canary(index, number, Purpose::Meter))
-    }
-
-    fn blocks_len(&self) -> f64 {
-        self.board.stages.at(self.stage).map_or(1.0, |stage| stage.order.len() as f64)
-    }
-
-    /// Share of slots that are canaries.
-    fn share(&self) -> f64 {
-        let (rate, ratio) = (self.rate.rate(), self.rate.epochs().past.ratio());
-        let few = ratio * rate < 500.0 || self.tour.pass > 1;
-        let share = if few { 0.05 } else { (4000.0 / self.blocks_len()).clamp(0.01, 0.05) };
-        share.min(ratio.max(300.0 / rate)).min(IN_THE_DARK * self.responders.hosts() as f64 / rate)
-    }
-
-    fn audit(&mut self, now: Time) -> bool {
-        let before = now - FIRST_GAP;
-        for _ in 0..AUDIT_TRIES {
-            if self.tour.place == 0 {
-                return false;
-            }
-            let block = self.tour.blocks[self.random.random_range(0..self.tour.place)];
-            if !self.blocks.can_be_audited(block, before) {
-                continue;
-            }
-            let position = self.random.random_range(self.blocks.positions(block));
-            let Some(stage) = self.board.stages.at(self.stage) else { return false };
-            let index = stage.order.index(position);
-            if stage.answered.contains(index) {
-                continue;
-            }
-            let number = self.responders.any_number();
-            return self.aim_canary(index, number, Purpose::Audit);
-        }
-        false
-    }
-
-    fn aim_canary(&mut self, index: u64, number: u8, purpose: Purpose) -> bool {
-        let Some(stage) = self.board.stages.at(self.stage) else { return false };
-        self.pending = aim(&self.board, stage, index, number).map(|shot| Pending { shot, what: What::Canary { index, number, purpose } });
-        self.pending.is_some()
-    }
-
-    /// The next silent target of the pass.
-    fn seek_next(&mut self, now: Time) -> Option<Time> {
-        let Self { board, tour, blocks, .. } = self;
-        let Some(stage) = board.stages.at(self.stage) else { return Some(Time::NEVER) };
-        for _ in 0..SKIP_AT_ONCE {
-            let Some(&block) = tour.blocks.get(tour.place) else {
-                tour.sent_out = Some(now);
-                self.windows.end(now);
-                self.rate.turn(now, f64::MAX);
-                return Some(now);
-            };
-            if tour.position >= blocks.positions(block).end {
-                tour.place += 1;
-                tour.position = tour.blocks.get(tour.place).map_or(0, |&block| blocks.positions(block).start);
-                continue;
-            }
-            let position = tour.position;
-            let index = stage.order.index(position);
-            let shot = if stage.answered.contains(index) { None } else { aim(board, stage, index, tour.pass) };
-            if let Some(shot) = shot {
-                self.pending = Some(Pending { shot, what: What::Position(position) });
-                return None;
-            }
-            tour.passed(stage, position);
-        }
-        Some(now)
     }
 }
 
@@ -383,7 +309,7 @@ impl Source for Survey {
             },
             Some(until) => {
                 self.local.idle = true;
-                Poll::Wait(until.min(self.windows.next_close()).max(now))
+                Poll::Wait(until.min(self.windows.next_close().max(now + AT_LEAST)))
             }
         }
     }
@@ -431,19 +357,22 @@ impl Source for Survey {
 
 /// How often something another thread may change is looked at.
 const GLANCE: Duration = Duration::from_millis(5);
-/// Answered targets passed over before the sender looks at the clock again.
-const SKIP_AT_ONCE: u32 = 4096;
+/// While a receiver is behind, it is not looked for more often.
+const AT_LEAST: Duration = Duration::from_millis(1);
+/// The rate goes down to this share when a receiver falls behind.
+const BEHIND: f64 = 0.7;
 /// A target is not asked again sooner: loss comes in bursts.
 const FIRST_GAP: Duration = Duration::from_millis(300);
 const GAP: Duration = Duration::from_secs(1);
-/// Slots from here on are audits, by lot.
-const AUDITS_FROM: f64 = 0.9;
-const AUDIT_TRIES: u32 = 4;
 /// Canaries a second in the dark: over all, and to one host at any time.
 const DARK: f64 = 50.0;
 const IN_THE_DARK: f64 = 20.0;
 /// When nobody at all answers, more passes prove nothing.
-const PASSES_FOR_NOTHING: u8 = 3;
+pub(super) const PASSES_FOR_NOTHING: u8 = 3;
+/// Open ports expected among the silent that are worth a pass over them, if it is cheap ...
+const WORTH_A_PASS: f64 = 0.01;
+/// ... for they are at most this share of all.
+const FEW: f64 = 0.01;
 /// The share the estimate is made for where none was asked for.
 const GOAL: f64 = 0.999;
 /// Hosts whose silent targets are counted one by one.

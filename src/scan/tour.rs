@@ -33,6 +33,28 @@ pub(super) struct LocalMeter {
     pub(super) idle: bool,
 }
 
+/// Whether receivers keep up.
+#[derive(Debug, Default)]
+pub(super) struct LagMeter {
+    drops: u64,
+    told: Option<Time>,
+}
+
+impl LagMeter {
+    /// Whether a receiver has fallen behind or lost something, once for each time that the rate is lowered for it.
+    pub(super) fn is_new(&mut self, now: Time, heard: Time, drops: u64) -> bool {
+        let is_behind = now.since(heard) > LAG;
+        let is_losing = drops > self.drops;
+        self.drops = drops;
+        let may_tell = self.told.is_none_or(|told| now >= told + LAG);
+        if (is_behind || is_losing) && may_tell {
+            self.told = Some(now);
+            return true;
+        }
+        false
+    }
+}
+
 impl Tour {
     pub(super) fn passed(&mut self, stage: &Stage, position: u64) {
         self.position = position + 1;
@@ -77,5 +99,7 @@ impl LocalMeter {
     }
 }
 
+/// A receiver that is so late is behind; and so long a lower rate has to show.
+const LAG: Duration = Duration::from_millis(100);
 /// What achieved rates are measured over.
 const SPAN: Duration = Duration::from_millis(20);

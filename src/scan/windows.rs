@@ -141,14 +141,14 @@ impl Windows {
         Some(CanaryAnswer { purpose: canary.purpose, is_late, round_trip: arrived.since(canary.sent) })
     }
 
-    /// The next window whose answers have had their time.
-    pub(super) fn close(&mut self, now: Time) -> Option<WindowStats> {
+    /// The next window whose answers have had their time; `heard` is up to when all that arrived has been read.
+    pub(super) fn close(&mut self, now: Time, heard: Time) -> Option<WindowStats> {
         if let Some(window) = self.list.back_mut().filter(|window| window.ended.is_none() && now >= window.began + WINDOW) {
             window.ended = Some(window.began + WINDOW);
         }
         let patience = self.patience();
         let window = self.list.get_mut(self.closed)?;
-        let ended = window.ended.filter(|&ended| now >= ended + patience)?;
+        let ended = window.ended.filter(|&ended| heard >= ended + patience)?;
         self.closed += 1;
         window.state = State::Closed;
         let meters = || window.canaries.iter().filter(|canary| canary.purpose == Purpose::Meter);

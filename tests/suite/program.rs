@@ -184,11 +184,11 @@ fn an_interrupted_scan_leaves_no_progress_line_behind() {
     let Some(output) = with_loopback(&format!("{typing} | script -qec \"{scan}\" /dev/null")) else { return };
     let shown = text(&output.stdout);
     let (before, after) = shown.split_once("^C").expect("the terminal echoes what is typed");
-    assert!(before.contains("probing"), "{shown:?}");
+    assert!(before.contains("pass 1 "), "{shown:?}");
     assert!(before.rsplit('\r').next().unwrap().trim().is_empty(), "the cursor is not at the beginning of the line: {shown:?}");
     let (_, end) = after.rsplit_once("\u{1b}[2K").unwrap();
     assert!(end.contains("not probed\r\n") && end.contains("interrupted: "), "the line is drawn below each host: {shown:?}");
-    assert!(!end.contains("probing"), "{shown:?}");
+    assert!(!end.contains("pass 1 "), "{shown:?}");
 }
 
 #[test]

@@ -14,7 +14,9 @@ use synprobe::lab::{
 use synprobe::net::Receiver as _;
 use synprobe::packet::MacAddr;
 use synprobe::run::{Inlet, VirtualClock, lockstep};
-use synprobe::scan::{Board, Cookie, Egress, EgressMap, Finding, Neighbours, NextHop, Observer, ScanConfig, SourcePorts, State, Wanted};
+use synprobe::scan::{
+    Board, Cookie, Egress, EgressMap, Finding, Neighbours, NextHop, Observer, RatePolicy, ScanConfig, SourcePorts, State, Wanted,
+};
 use synprobe::target::{AddressRange, AddressSet, PortSet};
 use synprobe::time::Time;
 
@@ -108,9 +110,11 @@ fn scan(topology: Topology, targets: &[&str], ports: &str, seed: u64, tune: impl
         targets.iter().filter(|net| is_onlink(net)).filter_map(|net| AddressRange::new(net.network().into(), net.broadcast().into()));
     let gateway = Wanted { link: 0, source: OURS, source_mac: OUR_MAC, addr: GATEWAY };
     let neighbours = Neighbours::new(vec![gateway], onlink.collect());
-    let mut config = ScanConfig::new(addresses, ports.clone(), seed);
+    // What the program does without options.
+    let mut config = ScanConfig::adaptive(addresses, ports.clone(), seed);
     tune(&mut config);
-    let cookie = Cookie::new([7; 16], SourcePorts::Block { first: 61_000, count: 16 }, config.most_attempts);
+    let block = SourcePorts::Block { first: 61_184, count: 256 };
+    let cookie = Cookie::new([7; 16], block, Cookie::most(block));
     let board = Arc::new(Board::new(config, cookie, egresses, neighbours));
     let mut inlets = [Inlet::new(network.receiver(), Observer::new(Arc::clone(&board), 0), network.transmitter())];
     let mut findings = Vec::new();
@@ -122,6 +126,11 @@ fn scan(topology: Topology, targets: &[&str], ports: &str, seed: u64, tune: impl
     network.advance(ended + Duration::from_millis(700));
     network.receiver().receive(Duration::ZERO, &mut |_| {}).expect("a simulated link does not fail");
     Done { board, network, findings, ended, targets, ports }
+}
+
+/// A rate that is kept, and two attempts, whatever is lost.
+fn at(config: &mut ScanConfig, rate: u64) {
+    (config.policy, config.completeness, config.rate, config.host_rate) = (RatePolicy::Fixed, None, rate, rate);
 }
 
 fn network(text: &str) -> Ipv4Network {
@@ -151,14 +160,13 @@ fn table() {
     let mut table =
         format!("{:<22} {:>14}  {:>3}  {:>7}  {:>8}  {:>6}  {:>5}\n", "scenario", "open found", "bad", "per tgt", "time", "inval.", "half");
     let plain = |_: &mut ScanConfig| {};
-    let fast = |config: &mut ScanConfig| config.rate = 100_000;
     let web = || HostSpec::serving([80]);
     scan(office(0.5, web()), &["10.0.0.0/24"], "80", 1, plain).row(&mut table, "lan /24 half up");
     let slow_arp = synprobe::lab::Arp { delay: Duration::from_millis(150), cold_loss: 0.5, ignored: 0 };
     scan(office(0.5, web().arp(slow_arp)), &["10.0.0.0/24"], "80", 1, plain).row(&mut table, "lan cold slow arp");
     scan(office(0.5, web().up_from(Duration::from_millis(400))), &["10.0.0.0/24"], "80", 1, plain).row(&mut table, "lan late hosts");
-    scan(routed(mixed(), PathSpec::new()), &["10.1.0.0/24"], "1-1000", 1, fast).row(&mut table, "routed /24 x 1000");
-    scan(routed(mixed(), PathSpec::new().loss(0.02)), &["10.1.0.0/24"], "1-1000", 1, fast).row(&mut table, "routed 2% loss");
+    scan(routed(mixed(), PathSpec::new()), &["10.1.0.0/24"], "1-1000", 1, plain).row(&mut table, "routed /24 x 1000");
+    scan(routed(mixed(), PathSpec::new().loss(0.02)), &["10.1.0.0/24"], "1-1000", 1, plain).row(&mut table, "routed 2% loss");
     let many = HostSpec::all(PortState::Closed).ports((1..=65_535).step_by(98), PortState::Open);
     for seed in 1..=3 {
         scan(routed(many.clone(), PathSpec::new().loss(0.02)), &["10.1.0.7/32"], "-", seed, plain).row(&mut table, "one host -p- 2% loss");
@@ -173,7 +181,8 @@ fn table() {
     let twice = PathSpec::new().down(Element::Duplicate { share: 0.3, after: Duration::from_millis(3) });
     scan(routed(mixed(), twice), &["10.1.0.0/26"], "1-100", 1, plain).row(&mut table, "30% duplicates");
     let policer = PathSpec::new().up(Element::Policer(Limit::per_second(20_000.0).burst(200.0).into()));
-    scan(routed(mixed(), policer), &["10.1.0.0/24"], "1-200", 1, fast).row(&mut table, "policer 20k at 100k/s");
+    scan(routed(mixed(), policer.clone()), &["10.1.0.0/24"], "1-200", 1, plain).row(&mut table, "policer 20k");
+    scan(routed(mixed(), policer), &["10.1.0.0/24"], "1-200", 1, |config| at(config, 100_000)).row(&mut table, "policer 20k at 100k/s");
     let rejecting =
         HostSpec::all(PortState::Rejected(Rejection::unreachable(13, synprobe::lab::Sender::Router))).ports([80], PortState::Open);
     scan(routed(rejecting, PathSpec::new()), &["10.1.0.0/24"], "80-83", 1, plain).row(&mut table, "admin prohibited");
@@ -193,9 +202,9 @@ fn same_seed_same_scan() {
 
 #[test]
 fn several_senders_share_one_order() {
-    let one = scan(routed(mixed(), PathSpec::new()), &["10.1.0.0/25"], "1-200", 3, |config| config.rate = 200_000);
+    let one = scan(routed(mixed(), PathSpec::new()), &["10.1.0.0/25"], "1-200", 3, |config| at(config, 200_000));
     let three = scan(routed(mixed(), PathSpec::new()), &["10.1.0.0/25"], "1-200", 3, |config| {
-        config.rate = 200_000;
+        at(config, 200_000);
         config.senders = 3;
     });
     assert_eq!(one.found(State::Open), three.found(State::Open));
@@ -209,7 +218,7 @@ fn round_trips_are_measured_at_any_rate() {
         let fixed = Latency { fixed: Duration::from_millis(40), ..Latency::default() };
         let segment = Segment::routed(network("10.1.0.0/16"), [GATEWAY]).path(PathSpec::new().round_trip(fixed));
         let topology = Topology::new().router(Router::new(GATEWAY)).segment(segment.population(1.0, HostSpec::serving([80])));
-        let done = scan(topology, &["10.1.0.0/22"], "80", 5, |config| config.rate = rate);
+        let done = scan(topology, &["10.1.0.0/22"], "80", 5, |config| at(config, rate));
         assert_eq!(done.findings.len(), 1024);
         for finding in &done.findings {
             let rtt = finding.rtt.expect("a reply to the only attempt has a round trip");
@@ -222,9 +231,10 @@ fn round_trips_are_measured_at_any_rate() {
 fn no_host_is_asked_twice_on_a_clean_path() {
     let done = scan(routed(HostSpec::serving([80]), PathSpec::new()), &["10.1.0.0/22"], "80", 5, |_| {});
     done.network.truth(|truth| {
-        for addr in truth.probed() {
-            assert_eq!(truth.syns_to(addr), 1, "{addr}");
-        }
+        let syns: u64 = truth.probed().iter().map(|&addr| truth.syns_to(addr)).sum();
+        let canaries = done.board.counters.canaries.get();
+        assert_eq!(syns - canaries, 1024, "canaries are the only ones asked again");
+        assert!((1..80).contains(&canaries), "{canaries}");
         assert_eq!(truth.probed().len(), 1024);
         assert_eq!(truth.half_open(), 0, "every SYN-ACK was answered with a reset");
     });
@@ -233,6 +243,7 @@ fn no_host_is_asked_twice_on_a_clean_path() {
 #[test]
 fn the_deadline_ends_it_in_time() {
     let done = scan(routed(HostSpec::all(PortState::Silent), PathSpec::new()), &["10.1.0.0/16"], "80", 5, |config| {
+        at(config, 10_000);
         config.deadline = Some(Time::from_nanos(2_000_000_000));
     });
     assert!(done.seconds() < 2.6, "{}", done.seconds());

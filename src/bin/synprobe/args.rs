@@ -7,7 +7,7 @@ use synprobe::report::OutputSpec;
 use synprobe::run::Rate;
 
 use crate::generate::What;
-use crate::measures::Span;
+use crate::measures::{Completeness, Pace, Span};
 use crate::rates;
 use crate::voice::Verbosity;
 
@@ -108,11 +108,15 @@ pub(crate) struct ScanArgs {
     #[arg(long)]
     pub(crate) connect: bool,
 
-    /// Probes a second over all hosts (500, 10k, 1.5m)
+    /// Probes a second over all hosts (500, 10k, 1.5m), whatever is lost; auto is what the path bears [default: auto]
     #[arg(long, value_name = "PPS")]
-    pub(crate) rate: Option<Rate>,
+    pub(crate) rate: Option<Pace>,
 
-    /// Probes a second to one host
+    /// Never more probes a second, also where the path would bear them
+    #[arg(long, value_name = "PPS")]
+    pub(crate) max_rate: Option<Rate>,
+
+    /// Probes a second to one host [default: 20k, or what --rate says]
     #[arg(long, value_name = "PPS")]
     pub(crate) host_rate: Option<Rate>,
 
@@ -124,7 +128,11 @@ pub(crate) struct ScanArgs {
     #[arg(long, conflicts_with = "timing")]
     pub(crate) polite: bool,
 
-    /// Probes to a target that stays silent, 1 to 16 [default: 2, and up to 10 while repeats bring answers]
+    /// Ask the silent again until an estimate says that this share of what would answer is found (99%, 99.99%, off)
+    #[arg(long, value_name = "SHARE", default_value = "99.9%")]
+    pub(crate) completeness: Completeness,
+
+    /// At most so many probes to a target that stays silent, 1 to 16 [default: 10; 2 with --connect]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
     pub(crate) attempts: Option<u8>,
 

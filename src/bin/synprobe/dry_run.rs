@@ -33,7 +33,7 @@ pub(crate) fn run(request: &Request, targets: &Targets, verbosity: Verbosity) ->
 
 fn text(plan: &PlanRecord, left_out: &[(String, String)]) -> String {
     let mut text = String::from("nothing is sent: this is a dry run\n");
-    let (addresses, targets, seed, seconds) = (plan.addresses, plan.targets, plan.seed, plan.duration.as_secs_f64());
+    let (addresses, targets, seed) = (plan.addresses, plan.targets, plan.seed);
     _ = writeln!(text, "scan       {}", plan.mode.as_str());
     _ = writeln!(text, "addresses  {addresses}");
     _ = writeln!(text, "targets    {targets}");
@@ -48,7 +48,14 @@ fn text(plan: &PlanRecord, left_out: &[(String, String)]) -> String {
     }
     let (probes, arp) = plan.packets;
     _ = writeln!(text, "packets    {} if nothing answers, {}", counted(probes, "probe"), counted(arp, "ARP request"));
-    _ = writeln!(text, "duration   about {seconds:.1} s then");
+    match plan.rate {
+        Some(rate) => _ = writeln!(text, "rate       at most {rate}/s"),
+        None => text.push_str("rate       what the path bears\n"),
+    }
+    match plan.duration {
+        Some(longest) => _ = writeln!(text, "duration   about {:.1} s then", longest.as_secs_f64()),
+        None => text.push_str("duration   as the path allows\n"),
+    }
     _ = writeln!(text, "seed       {seed}");
     text
 }
@@ -90,7 +97,9 @@ mod tests {
             left_out: vec![("10.0.0.0".to_owned(), "network address".to_owned())],
             unroutable: vec![("10.9.0.0/16".to_owned(), "no route".to_owned())],
             packets: (1016, 508),
-            duration: Duration::from_millis(1350),
+            attempts: 2,
+            rate: Some(10_000),
+            duration: Some(Duration::from_millis(1350)),
             seed: 7,
         };
         insta::assert_snapshot!(text(&plan, &[("10.0.0.7".to_owned(), "excluded".to_owned())]), @r"
@@ -103,6 +112,7 @@ mod tests {
         left out   10.0.0.0: network address
         no route   10.9.0.0/16: no route
         packets    1016 probes if nothing answers, 508 ARP requests
+        rate       at most 10000/s
         duration   about 1.4 s then
         seed       7
         ");

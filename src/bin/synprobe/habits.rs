@@ -57,7 +57,6 @@ impl Habits {
             "-Pn" | "-P0" => {}
             "-iL" => self.valued("--input-file", value()?),
             "--excludefile" => self.valued("--exclude-file", value()?),
-            "--max-rate" => self.valued("--rate", value()?),
             "--max-retries" => {
                 let attempts = attempts(&value()?)?;
                 self.push(["--attempts", &attempts.to_string()]);
@@ -213,7 +212,7 @@ mod tests {
             ("-iL -", "--input-file=-"),
             ("-oN a -oG b -oJ -", "--output=text:a --output=grepable:b --output=json:-"),
             ("-oA base", "--output=text:base.txt --output=grepable:base.gnmap --output=json:base.json"),
-            ("--excludefile x --max-rate=5 --max-retries 3", "--exclude-file=x --rate=5 --attempts 4"),
+            ("--excludefile x --max-rate=5 --max-retries 3", "--exclude-file=x --max-rate=5 --attempts 4"),
             ("-F --open --reason -v -T4 -e eth0 -g 53", "-F --open --reason -v -T4 -e eth0 -g 53"),
         ];
         for (nmap, ours) in table {

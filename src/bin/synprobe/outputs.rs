@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 use synprobe::counted::counted;
 use synprobe::error::Result;
 use synprobe::report::{Destination, Format, OutputSpec, Report};
-use synprobe::scan::{Finding, HostRecord, ScanRecord, Summary};
+use synprobe::scan::{Finding, HostRecord, RateChange, ScanRecord, Summary};
 
 use crate::args::{Args, OutputArgs};
 use crate::stdout;
@@ -39,6 +39,10 @@ impl Outputs {
 
     pub(crate) fn finding(&mut self, finding: &Finding) {
         self.each(|report| report.finding(finding));
+    }
+
+    pub(crate) fn rate(&mut self, change: &RateChange) {
+        self.each(|report| report.rate(change));
     }
 
     pub(crate) fn host(&mut self, host: &HostRecord) {

@@ -57,7 +57,7 @@ fn phase(phase: Phase) -> String {
     match phase {
         Phase::Resolving => "resolving".to_owned(),
         Phase::Arp => "ARP".to_owned(),
-        Phase::Probing { attempt } => format!("probing {attempt}"),
+        Phase::Probing { attempt } => format!("pass {attempt}"),
         Phase::Waiting => "waiting".to_owned(),
         Phase::Reporting => "reporting".to_owned(),
     }
@@ -65,7 +65,8 @@ fn phase(phase: Phase) -> String {
 
 fn message(progress: &Progress) -> String {
     let remaining = progress.remaining.map_or(String::new(), |left| format!(", {} left", clock(left)));
-    format!("{:.0}/s, {} open, {} elapsed{remaining}", progress.rate, progress.open, clock(progress.elapsed))
+    let loss = progress.loss.filter(|&loss| loss >= 0.0005).map_or(String::new(), |loss| format!(", {:.1} % lost", loss * 100.0));
+    format!("{:.0}/s{loss}, {} open, {} elapsed{remaining}", progress.rate, progress.open, clock(progress.elapsed))
 }
 
 fn clock(time: Duration) -> String {
@@ -96,9 +97,12 @@ mod tests {
             answered: 900,
             elapsed: Duration::from_secs(7),
             remaining: Some(Duration::from_secs(3_725)),
+            loss: None,
         };
-        assert_eq!(phase(progress.phase), "probing 2");
+        assert_eq!(phase(progress.phase), "pass 2");
         assert_eq!(message(&progress), "10000/s, 12 open, 0:07 elapsed, 1:02:05 left");
+        let lossy = Progress { loss: Some(0.0213), remaining: None, ..progress };
+        assert_eq!(message(&lossy), "10000/s, 2.1 % lost, 12 open, 0:07 elapsed");
         assert_eq!(message(&Progress { remaining: None, ..progress }), "10000/s, 12 open, 0:07 elapsed");
     }
 }

@@ -9,8 +9,8 @@ use synprobe::run::Rate;
 pub(crate) struct Template {
     /// Its name among nmap users.
     name: &'static str,
-    /// SYN scan: probes a second over all, and to one host.
-    syn: (u64, u64),
+    /// SYN scan: probes a second over all, none if as many as the path bears, and to one host.
+    syn: (Option<u64>, u64),
     /// `connect()` scan: the same; none leaves it to the window of open connections.
     connect: Option<(u64, u64)>,
 }
@@ -18,7 +18,7 @@ pub(crate) struct Template {
 /// Probes a second over all and to one host; `None` leaves it to the scan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Limits {
-    pub(crate) rate: Option<Rate>,
+    pub(crate) max_rate: Option<Rate>,
     pub(crate) host_rate: Option<Rate>,
 }
 
@@ -32,11 +32,11 @@ pub(crate) enum Scan {
 /// The limits of template `-T number`.
 pub(crate) fn limits(number: u8, scan: Scan) -> Limits {
     let template = TEMPLATES[usize::from(number).min(TEMPLATES.len() - 1)];
-    let pair = match scan {
-        Scan::Syn => Some(template.syn),
-        Scan::Connect => template.connect,
+    let (over_all, one_host) = match scan {
+        Scan::Syn => (template.syn.0, Some(template.syn.1)),
+        Scan::Connect => template.connect.unzip(),
     };
-    Limits { rate: pair.map(|(rate, _)| Rate::per_second(rate)), host_rate: pair.map(|(_, host)| Rate::per_second(host)) }
+    Limits { max_rate: over_all.map(Rate::per_second), host_rate: one_host.map(Rate::per_second) }
 }
 
 /// The template of `--polite`.
@@ -45,12 +45,12 @@ pub(crate) const POLITE: u8 = 2;
 pub(crate) const DEFAULT: u8 = 3;
 
 const TEMPLATES: [Template; 6] = [
-    Template { name: "paranoid", syn: (1, 1), connect: Some((1, 1)) },
-    Template { name: "sneaky", syn: (100, 10), connect: Some((100, 10)) },
-    Template { name: "polite", syn: (3_000, 300), connect: Some((3_000, 300)) },
-    Template { name: "normal", syn: (10_000, 1_000), connect: None },
-    Template { name: "aggressive", syn: (50_000, 5_000), connect: None },
-    Template { name: "insane", syn: (200_000, 20_000), connect: None },
+    Template { name: "paranoid", syn: (Some(1), 1), connect: Some((1, 1)) },
+    Template { name: "sneaky", syn: (Some(100), 10), connect: Some((100, 10)) },
+    Template { name: "polite", syn: (Some(3_000), 300), connect: Some((3_000, 300)) },
+    Template { name: "normal", syn: (None, 20_000), connect: None },
+    Template { name: "aggressive", syn: (None, 50_000), connect: None },
+    Template { name: "insane", syn: (None, 200_000), connect: None },
 ];
 
 /// The number of a template by its number or name.
@@ -73,7 +73,8 @@ pub(crate) fn table() -> String {
         };
         let (rate, host) = template.syn;
         let connect = template.connect.map_or("as its window allows".to_owned(), |(rate, host)| format!("{rate}/s, one host {host}/s"));
-        _ = writeln!(rows, "{option:<16}{:>14}{:>14}   {connect}", format!("{rate}/s"), format!("{host}/s"));
+        let rate = rate.map_or("what it bears".to_owned(), |rate| format!("{rate}/s"));
+        _ = writeln!(rows, "{option:<16}{rate:>14}{:>14}   {connect}", format!("{host}/s"));
     }
     rows
 }
@@ -85,9 +86,10 @@ mod tests {
     #[test]
     fn templates_rise() {
         for pair in TEMPLATES.windows(2) {
-            assert!(pair[0].syn.0 < pair[1].syn.0 && pair[0].syn.1 < pair[1].syn.1);
+            let over_all = |template: &Template| template.syn.0.unwrap_or(u64::MAX);
+            assert!(over_all(&pair[0]) <= over_all(&pair[1]) && pair[0].syn.1 < pair[1].syn.1);
         }
-        assert!(TEMPLATES.iter().all(|template| template.syn.1 <= template.syn.0));
+        assert!(TEMPLATES.iter().all(|template| template.syn.0.is_none_or(|rate| template.syn.1 <= rate)));
     }
 
     #[test]

@@ -4,27 +4,29 @@ use std::ffi::OsString;
 
 use synprobe::error::{Error, Result};
 use synprobe::net::privilege::Privilege;
-use synprobe::run::{Request, Show, Technique};
+use synprobe::run::{Rate, Request, Show, Technique};
 use synprobe::target::PortSet;
 
 use crate::args::{Args, PortArgs, ScanArgs, ShowArg};
+use crate::measures::Pace;
 use crate::rates::{self, Limits};
 use crate::targets::Targets;
 use crate::voice::Verbosity;
 
 /// What the arguments ask for.
 pub(crate) fn of(args: &Args, typed: &[OsString], targets: &Targets) -> Result<Request> {
-    let Limits { rate, host_rate } = limits(&args.scan);
+    let Limits { max_rate, host_rate } = limits(&args.scan);
     let defaults = Request::new(targets.addresses.clone(), ports(&args.ports)?);
     let span = |span: Option<crate::measures::Span>| span.map(|span| span.0);
     Ok(Request {
         named: targets.named.clone(),
         technique: technique(&args.scan),
         engine: args.scan.engine.into(),
-        rate,
+        rate: fixed(&args.scan),
+        max_rate,
         host_rate,
-        attempts: args.scan.attempts.unwrap_or(defaults.attempts),
-        most_attempts: args.scan.attempts.unwrap_or(defaults.most_attempts),
+        completeness: args.scan.completeness.0,
+        attempts: args.scan.attempts,
         wait: span(args.scan.wait),
         timeout: span(args.scan.timeout),
         max_duration: span(args.scan.max_duration),
@@ -57,7 +59,16 @@ fn limits(args: &ScanArgs) -> Limits {
     let connects = || args.connect || (!args.syn && !Privilege::probe().raw);
     let scan = || if connects() { rates::Scan::Connect } else { rates::Scan::Syn };
     let limits = template.map_or(Limits::default(), |number| rates::limits(number, scan()));
-    Limits { rate: args.rate.or(limits.rate), host_rate: args.host_rate.or(limits.host_rate) }
+    // Where a rate is named, its template's is meant for nothing.
+    let max_rate = args.max_rate.or(limits.max_rate.filter(|_| fixed(args).is_none()));
+    Limits { max_rate, host_rate: args.host_rate.or(limits.host_rate) }
+}
+
+fn fixed(args: &ScanArgs) -> Option<Rate> {
+    match args.rate {
+        Some(Pace::Fixed(rate)) => Some(rate),
+        Some(Pace::Auto) | None => None,
+    }
 }
 
 fn show(args: &Args) -> Show {
@@ -87,7 +98,6 @@ const POPULAR: u16 = 1000;
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use synprobe::run::Rate;
 
     use super::*;
 
@@ -113,13 +123,15 @@ mod tests {
     #[test]
     fn a_rate_outweighs_its_template() {
         let limits = |line: &str| {
-            let Limits { rate, host_rate } = limits(&args(line).scan);
-            (rate.map(Rate::get), host_rate.map(Rate::get))
+            let Limits { max_rate, host_rate } = limits(&args(line).scan);
+            (max_rate.map(Rate::get), host_rate.map(Rate::get))
         };
         assert_eq!(limits(""), (None, None));
         assert_eq!(limits("-T3 --syn"), (None, None));
         assert_eq!(limits("--polite --syn"), (Some(3_000), Some(300)));
-        assert_eq!(limits("-T4 --syn --rate 1m"), (Some(1_000_000), Some(5_000)));
+        assert_eq!(limits("--polite --syn --rate 1m"), (None, Some(300)));
+        assert_eq!(limits("-T4 --syn"), (None, Some(50_000)));
+        assert_eq!(limits("-T2 --syn --max-rate 7"), (Some(7), Some(300)));
         assert_eq!(limits("-T4 --connect"), (None, None));
         assert_eq!(limits("-T2 --connect --host-rate 5"), (Some(3_000), Some(5)));
     }

@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use synprobe::counted::counted;
 use synprobe::error::Result;
 use synprobe::run::{self, Event, Request, Stop};
-use synprobe::scan::{HostRecord, HostState, Reason, ScanRecord, State};
+use synprobe::scan::{HostRecord, HostState, RateChange, Reason, ScanRecord, State};
+use synprobe::time::Time;
 
 use crate::args::Args;
 use crate::outputs::Outputs;
@@ -66,6 +67,10 @@ impl Job<'_> {
             Event::Finding(finding) => self.outputs.finding(&finding),
             Event::Host(host) if self.shows(&host) => self.outputs.host(&host),
             Event::Host(_) => {}
+            Event::Rate(change) => {
+                self.voice.detail(&step(&change));
+                self.outputs.rate(&change);
+            }
             Event::Progress(progress) => meter.show(&progress),
             Event::Notice(text) => self.voice.notice(&text),
         }
@@ -84,6 +89,18 @@ impl Job<'_> {
         };
         let counts = speaks || self.request.show.down || !host.ports.is_empty();
         counts && (!self.args.output.open || has_open())
+    }
+}
+
+fn step(change: &RateChange) -> String {
+    let RateChange { time, pass, before, rate, loss, limit } = *change;
+    let at = time.since(Time::ZERO).as_secs_f64();
+    match before {
+        0 => format!("{at:.2} s: rate {rate}/s"),
+        _ if rate < before => {
+            format!("{at:.2} s: rate {before}/s cut to {rate}/s (limit: {}, loss {:.1} %, pass {pass})", limit.as_str(), loss * 100.0)
+        }
+        _ => format!("{at:.2} s: rate {before}/s raised to {rate}/s (pass {pass})"),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::report::Epoch;
-use crate::scan::{EgressRecord, Finding, HostRecord, Reason, ScanRecord, State, Summary};
+use crate::scan::{Completeness, EgressRecord, Finding, HostRecord, Pace, RateChange, Reason, ScanRecord, Shortfall, State, Summary};
 use crate::target::services;
 use crate::time::Time;
 
@@ -17,6 +17,7 @@ pub(super) enum Record<'a> {
     Scan(Scan<'a>),
     Host(Host<'a>),
     Port(Port),
+    Rate(Rate),
     Summary(Box<Totals<'a>>),
 }
 
@@ -89,6 +90,45 @@ pub(super) struct Port {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the format's")]
+pub(super) struct Rate {
+    time: f64,
+    pass: u8,
+    before: u64,
+    rate: u64,
+    loss: f64,
+    limit: &'static str,
+}
+
+#[derive(Serialize)]
+struct Estimate {
+    target: Option<f64>,
+    met: Option<bool>,
+    found: u64,
+    estimated_missed: f64,
+    upper95: u64,
+    reason: Option<&'static str>,
+    assumption: &'static str,
+    open: Share,
+}
+
+#[derive(Serialize)]
+struct Share {
+    found: u64,
+    estimated_missed: f64,
+}
+
+#[derive(Serialize)]
+struct Course {
+    highest: u64,
+    limit: &'static str,
+    loss: f64,
+    probes_per_target: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    passes: Option<u8>,
+}
+
+#[derive(Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a field of the record")]
 pub(super) struct Totals<'a> {
     elapsed: f64,
@@ -99,6 +139,7 @@ pub(super) struct Totals<'a> {
     hosts_not_probed: u64,
     targets: u64,
     probes: u64,
+    canaries: u64,
     arp_requests: u64,
     answered: u64,
     open: u64,
@@ -119,6 +160,9 @@ pub(super) struct Totals<'a> {
     interrupted: bool,
     out_of_time: bool,
     path_proven: bool,
+    completeness: Option<Estimate>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pace: Option<Course>,
     complete: bool,
     incomplete: &'a [String],
 }
@@ -188,6 +232,7 @@ pub(super) fn summary(summary: &Summary) -> Record<'_> {
         hosts_not_probed: summary.hosts_not_probed,
         targets: summary.targets,
         probes: summary.probes,
+        canaries: summary.canaries,
         arp_requests: summary.arp_requests,
         answered: summary.answered,
         open: summary.open,
@@ -208,9 +253,45 @@ pub(super) fn summary(summary: &Summary) -> Record<'_> {
         interrupted: summary.interrupted,
         out_of_time: summary.out_of_time,
         path_proven: summary.path_proven,
+        completeness: summary.completeness.as_ref().map(estimate),
+        pace: summary.pace.as_ref().map(|pace| course(pace, summary)),
         complete: summary.is_complete(),
         incomplete: &summary.incomplete,
     }))
+}
+
+fn estimate(completeness: &Completeness) -> Estimate {
+    let Completeness { found, open, missed, upper95, goal, shortfall, .. } = *completeness;
+    Estimate {
+        target: goal,
+        met: goal.map(|_| shortfall.is_none()),
+        found,
+        estimated_missed: rounded(missed),
+        upper95,
+        reason: shortfall.map(Shortfall::as_str),
+        assumption: Completeness::ASSUMPTION,
+        open: Share { found: open, estimated_missed: rounded(completeness.open_missed()) },
+    }
+}
+
+fn course(pace: &Pace, summary: &Summary) -> Course {
+    Course {
+        highest: pace.highest,
+        limit: pace.limit.as_str(),
+        loss: rounded(pace.loss),
+        probes_per_target: rounded(summary.probes_per_target()),
+        passes: summary.completeness.map(|completeness| completeness.passes),
+    }
+}
+
+pub(super) fn rate(change: &RateChange, epoch: Epoch) -> Record<'static> {
+    let RateChange { time, pass, before, rate, loss, limit } = *change;
+    Record::Rate(Rate { time: seconds(epoch.at(time)), pass, before, rate, loss: rounded(loss), limit: limit.as_str() })
+}
+
+/// Estimates have no more digits than this.
+fn rounded(number: f64) -> f64 {
+    (number * 1e4).round() / 1e4
 }
 
 fn by_word(counts: &BTreeMap<Reason, u64>) -> BTreeMap<&'static str, u64> {

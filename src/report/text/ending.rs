@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::account;
 use crate::counted::counted;
 use crate::report::Escaped;
 use crate::scan::Summary;
@@ -15,6 +16,7 @@ pub(super) fn of(summary: &Summary) -> String {
     for reason in &summary.incomplete {
         _ = writeln!(text, "incomplete: {}", Escaped(reason));
     }
+    text.push_str(&account::of(summary));
     _ = writeln!(text, "{}; {}; {}{}", hosts(summary), ports(summary), work(summary), losses(summary));
     text
 }

@@ -67,12 +67,28 @@ pub enum Limit {
     Time,
     /// What was delivered.
     Path,
-    /// An option: `--rate`, `--max-rate`, or the limit for one host.
+    /// An option: `--rate`, `--max-rate`.
     Option,
+    /// What may go to one host, times the hosts there are.
+    Host,
     /// This machine: its device, its processor.
     Machine,
     /// A firewall that fell silent above.
     Firewall,
+}
+
+impl Limit {
+    /// One word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::Path => "path",
+            Self::Option => "option",
+            Self::Host => "host",
+            Self::Machine => "machine",
+            Self::Firewall => "firewall",
+        }
+    }
 }
 
 impl AdaptiveRate {
@@ -296,4 +312,4 @@ pub(super) const LEAST: f64 = 50.0;
 /// Seconds of sending that are remembered.
 const HISTORY: f64 = 5.0;
 /// Seconds for which this machine's limit is believed, doubling each time it shows again.
-const LOCAL: f64 = 5.0;
+const LOCAL: f64 = 1.0;

@@ -19,6 +19,8 @@ pub struct Epoch {
     pub tally: Tally,
     /// Seconds of closed windows.
     pub closed: f64,
+    /// Probes of any kind that left in them.
+    pub left: f64,
     /// Whether more was lost than the clean past lets expect.
     pub hot: bool,
     /// Share lost, if hot.
@@ -68,7 +70,19 @@ impl Epochs {
             epoch.ended = true;
         }
         let tally = Tally::default();
-        self.list.push_back(Epoch { id, rate, began: now, tally, closed: 0.0, hot: false, loss: 0.0, teaches, open: 0, ended: false });
+        self.list.push_back(Epoch {
+            id,
+            rate,
+            began: now,
+            tally,
+            closed: 0.0,
+            left: 0.0,
+            hot: false,
+            loss: 0.0,
+            teaches,
+            open: 0,
+            ended: false,
+        });
     }
 
     pub(super) fn at(&mut self, id: u32) -> Option<&mut Epoch> {
@@ -85,6 +99,7 @@ impl Epochs {
         let epoch = self.at(window.epoch)?;
         epoch.open = epoch.open.saturating_sub(1);
         epoch.closed += window.seconds;
+        epoch.left += window.left;
         epoch.tally += window.tally;
         Some(epoch.clone())
     }
@@ -109,7 +124,22 @@ impl Epochs {
 }
 
 impl Epoch {
+    /// Whether this machine sends what is due; what is not sent proves nothing about the rate.
+    pub(super) fn keeps_up(&self) -> bool {
+        self.rate < SLOW || self.left >= KEEPS_UP * self.rate * self.closed
+    }
+
+    /// Probes a second that left, which is less than its rate where this machine does not keep up.
+    pub(crate) fn achieved(&self) -> f64 {
+        if self.closed > 0.0 { self.rate.min(self.left / self.closed) } else { 0.0 }
+    }
+
     pub(super) fn age(&self, now: Time) -> f64 {
         seconds(now) - self.began
     }
 }
+
+/// A machine that sends this share of what is due keeps up.
+const KEEPS_UP: f64 = 0.75;
+/// So few probes a second come in lumps.
+const SLOW: f64 = 2000.0;

@@ -48,7 +48,8 @@ impl AdaptiveRate {
             _ if self.rate > 1.6 * self.cuts.capacity => 0.05,
             _ => TRIAL,
         };
-        if self.epochs.past.evidence(epoch.tally, self.growth) < 1.0 || seen.epoch >= 2.0 || epoch.closed < lasting {
+        let enough = self.epochs.past.evidence(epoch.tally, self.growth) >= 1.0;
+        if !enough || seen.epoch >= 2.0 || epoch.closed < lasting || !epoch.keeps_up() {
             return;
         }
         self.cuts.chain = 0;
@@ -100,7 +101,7 @@ impl AdaptiveRate {
     }
 
     fn probe(&mut self, now: Time, epoch: &Epoch, seen: &Seen) {
-        if self.epochs.past.evidence(epoch.tally, STEP) < 1.0 || epoch.closed < TRIAL {
+        if self.epochs.past.evidence(epoch.tally, STEP) < 1.0 || epoch.closed < TRIAL || !epoch.keeps_up() {
             return;
         }
         if seen.epoch < 1.5 {

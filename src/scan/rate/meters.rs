@@ -34,6 +34,11 @@ impl Baseline {
         (self.0.lost + PRIOR_LOST) / (self.0.canaries + PRIOR_SENT + PRIOR_LOST)
     }
 
+    /// Share of canaries lost, as far as it was seen; none while there were too few to tell.
+    pub fn seen_loss(&self) -> f64 {
+        if self.0.canaries < FEW { 0.0 } else { self.0.lost / self.0.canaries }
+    }
+
     /// Share of fresh targets that answer.
     pub fn ratio(&self) -> f64 {
         if self.0.sent > 0.0 { self.0.answers / self.0.sent } else { 0.0 }
@@ -123,6 +128,8 @@ impl Baseline {
 }
 
 /// Loss of so much more than the past is not looked at: no path is stationary to a percent.
+/// Fewer canaries say nothing about small losses.
+const FEW: f64 = 30.0;
 const WORTH_NOTING: f64 = 0.01;
 /// While no canary was sent, 5 % are taken to be lost: tiny scans take three passes.
 const PRIOR_LOST: f64 = 0.5;

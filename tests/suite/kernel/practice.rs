@@ -22,7 +22,9 @@ fn two_in_a_hundred_packets_lost_each_way() {
     assert_open_ports_are(&told, &network);
     let lost = network.truth().counters().fates.dropped.total();
     assert!(lost > 20, "{lost} probes lost of 5,000");
-    assert_eq!(told.summary.closed, 5000 - 103, "{:?}", told.summary);
+    // Every open port, and of all targets as many as are promised.
+    assert!(told.summary.answered >= 4995, "{:?}", told.summary);
+    assert!(told.summary.completeness.is_some_and(|completeness| completeness.is_met()), "{:?}", told.summary);
     // Our resets are lost like anything else; a host's repeats, answered in their turn, come after the scan.
     assert!(network.truth().half_open() < 103 / 5, "{} half open", network.truth().half_open());
 }

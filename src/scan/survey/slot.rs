@@ -1,0 +1,123 @@
+//! Whom the next slot asks: a target of the pass, or by lot a canary or an audit.
+
+use rand::RngExt;
+
+use super::{FIRST_GAP, GLANCE, IN_THE_DARK, Pending, Survey, What};
+use crate::scan::prober::aim;
+use crate::scan::windows::Purpose;
+use crate::time::Time;
+
+impl Survey {
+    /// Aims the next probe, if one may leave now; else when to look again.
+    pub(super) fn seek(&mut self, now: Time) -> Option<Time> {
+        if self.pending.is_some() {
+            return None;
+        }
+        if self.rate.is_paused() {
+            self.local.idle = true;
+            let picked = self.responders.pick(now);
+            let ready = picked.is_some_and(|(index, number)| self.aim_canary(index, number, Purpose::Meter));
+            return if ready { None } else { Some(now + GLANCE) };
+        }
+        if self.tour.sent_out.is_some() {
+            return Some(now + GLANCE);
+        }
+        if now < self.tour.begins {
+            return Some(self.tour.begins.min(now + GLANCE));
+        }
+        if self.seek_beside(now) {
+            return None;
+        }
+        self.seek_next(now)
+    }
+
+    /// By lot: a canary or an audit in this slot. Every n-th slot would fall in step with a policer.
+    fn seek_beside(&mut self, now: Time) -> bool {
+        let lot: f64 = self.random.random();
+        if lot >= AUDITS_FROM {
+            let share = (2000.0 / self.blocks_len()).clamp(0.01, 0.02);
+            return lot < AUDITS_FROM + share && self.audit(now);
+        }
+        if self.responders.is_empty() || lot >= self.share() {
+            return false;
+        }
+        if let Some((index, number)) = self.responders.due_follow_up(now) {
+            return self.aim_canary(index, number, Purpose::FollowUp);
+        }
+        self.responders.pick(now).is_some_and(|(index, number)| self.aim_canary(index, number, Purpose::Meter))
+    }
+
+    fn blocks_len(&self) -> f64 {
+        self.board.stages.at(self.stage).map_or(1.0, |stage| stage.order.len() as f64)
+    }
+
+    /// Share of slots that are canaries.
+    fn share(&self) -> f64 {
+        let (rate, ratio) = (self.rate.rate(), self.rate.epochs().past.ratio());
+        let few = ratio * rate < 500.0 || self.tour.pass > 1;
+        let share = if few { 0.05 } else { (4000.0 / self.blocks_len()).clamp(0.01, 0.05) };
+        share.min(ratio.max(300.0 / rate)).min(IN_THE_DARK * self.responders.hosts() as f64 / rate)
+    }
+
+    fn audit(&mut self, now: Time) -> bool {
+        let before = now - FIRST_GAP;
+        for _ in 0..AUDIT_TRIES {
+            if self.tour.place == 0 {
+                return false;
+            }
+            let block = self.tour.blocks[self.random.random_range(0..self.tour.place)];
+            if !self.blocks.can_be_audited(block, before) {
+                continue;
+            }
+            let position = self.random.random_range(self.blocks.positions(block));
+            let Some(stage) = self.board.stages.at(self.stage) else { return false };
+            let index = stage.order.index(position);
+            if stage.answered.contains(index) {
+                continue;
+            }
+            let number = self.responders.any_number();
+            return self.aim_canary(index, number, Purpose::Audit);
+        }
+        false
+    }
+
+    fn aim_canary(&mut self, index: u64, number: u8, purpose: Purpose) -> bool {
+        let Some(stage) = self.board.stages.at(self.stage) else { return false };
+        self.pending = aim(&self.board, stage, index, number).map(|shot| Pending { shot, what: What::Canary { index, number, purpose } });
+        self.pending.is_some()
+    }
+
+    /// The next silent target of the pass.
+    fn seek_next(&mut self, now: Time) -> Option<Time> {
+        let Self { board, tour, blocks, .. } = self;
+        let Some(stage) = board.stages.at(self.stage) else { return Some(Time::NEVER) };
+        for _ in 0..SKIP_AT_ONCE {
+            let Some(&block) = tour.blocks.get(tour.place) else {
+                tour.sent_out = Some(now);
+                self.windows.end(now);
+                self.rate.turn(now, f64::MAX);
+                return Some(now);
+            };
+            if tour.position >= blocks.positions(block).end {
+                tour.place += 1;
+                tour.position = tour.blocks.get(tour.place).map_or(0, |&block| blocks.positions(block).start);
+                continue;
+            }
+            let position = tour.position;
+            let index = stage.order.index(position);
+            let shot = if stage.answered.contains(index) { None } else { aim(board, stage, index, tour.pass) };
+            if let Some(shot) = shot {
+                self.pending = Some(Pending { shot, what: What::Position(position) });
+                return None;
+            }
+            tour.passed(stage, position);
+        }
+        Some(now)
+    }
+}
+
+/// Answered targets passed over before the sender looks at the clock again.
+const SKIP_AT_ONCE: u32 = 4096;
+/// Slots from here on are audits, by lot.
+const AUDITS_FROM: f64 = 0.9;
+const AUDIT_TRIES: u32 = 4;
