@@ -3,6 +3,7 @@
 mod bed;
 mod faults;
 mod firewall;
+mod limited;
 mod links;
 mod onlink;
 mod practice;

@@ -18,7 +18,7 @@ fn two_in_a_hundred_packets_lost_each_way() {
     let host = HostSpec::all(PortState::Closed).ports((1..=5000).step_by(49), PortState::Open);
     let latency = Latency { fixed: Duration::from_millis(5), spread: Duration::from_millis(1), jitter: Duration::from_micros(200) };
     let path = PathSpec::new().loss(0.02).round_trip(latency);
-    let (told, network) = practise(host, path, &Request { rate: Some("5k".parse().unwrap()), ..request("10.1.0.7", "1-5000") });
+    let (told, network) = practise(1.0, host, path, &request("10.1.0.7", "1-5000"));
     assert_open_ports_are(&told, &network);
     let lost = network.truth().counters().fates.dropped.total();
     assert!(lost > 20, "{lost} probes lost of 5,000");
@@ -35,18 +35,18 @@ fn forged_answers_are_counted_and_not_reported() {
         return;
     }
     let host = HostSpec::shielded([80]).forgery(Forgery { share: 0.1, lie: Lie::Acknowledgement });
-    let (told, network) = practise(host, PathSpec::new(), &request("10.1.0.0/22", "80-82"));
+    let (told, network) = practise(1.0, host, PathSpec::new(), &request("10.1.0.0/22", "80-82"));
     assert_open_ports_are(&told, &network);
     let forged = network.truth().counters().forged;
     assert!(forged > 200, "{forged} forged of 3072 targets");
     assert_eq!(told.summary.invalid, forged, "{:?}", told.summary);
 }
 
-/// Scans hosts of this kind in 10.1.0.0/16, behind this path.
-fn practise(host: HostSpec, path: PathSpec, request: &Request) -> (Told, Network) {
+/// Scans a share of hosts of this kind in 10.1.0.0/16, behind this path.
+pub(super) fn practise(share: f64, host: HostSpec, path: PathSpec, request: &Request) -> (Told, Network) {
     let gateway = Ipv4Addr::new(10, 0, 0, 254);
     let everywhere = "10.1.0.0/16".parse().unwrap();
-    let segment = Segment::routed(everywhere, [gateway]).path(path).population(1.0, host);
+    let segment = Segment::routed(everywhere, [gateway]).path(path).population(share, host);
     let network = Network::new(Topology::new().router(Router::new(gateway)).segment(segment), 3);
     let place = Place { address: Ipv4Addr::new(10, 0, 0, 1), prefix: 24, beyond: Some((everywhere, gateway)) };
     let practice = Practice::begin(network, place).unwrap();
