@@ -7,6 +7,7 @@ mod fuzz;
 #[cfg(target_os = "linux")]
 mod kernel;
 mod layers;
+mod measure;
 mod oracle;
 mod program;
 mod readme;

@@ -13,29 +13,14 @@ use synprobe::lab::{
 };
 use synprobe::net::Receiver as _;
 use synprobe::packet::MacAddr;
-use synprobe::run::{Inlet, VirtualClock, lockstep};
+use synprobe::run::{Inlet, lockstep};
 use synprobe::scan::{
     Board, Cookie, Egress, EgressMap, Finding, Neighbours, NextHop, Observer, RatePolicy, ScanConfig, SourcePorts, State, Wanted,
 };
 use synprobe::target::{AddressRange, AddressSet, PortSet};
 use synprobe::time::Time;
 
-/// A simulated network's own time.
-pub(crate) struct VirtualTime(pub(crate) VirtualNetwork);
-
-impl VirtualClock for VirtualTime {
-    fn now(&self) -> Time {
-        self.0.now()
-    }
-
-    fn advance(&self, to: Time) {
-        self.0.advance(to);
-    }
-
-    fn next_delivery(&self) -> Option<Time> {
-        self.0.next_delivery()
-    }
-}
+use crate::measure::VirtualTime;
 
 const OURS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const OUR_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
