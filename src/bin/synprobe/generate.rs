@@ -65,6 +65,7 @@ fn manual() -> io::Result<Vec<u8>> {
     writeln!(text, ".SH RATES\n{}.EX", include_str!("man/rates.roff"))?;
     text.write_all(escaped(&rates::table()).as_bytes())?;
     writeln!(text, ".EE")?;
+    text.write_all(include_bytes!("man/completeness.roff"))?;
     text.write_all(include_bytes!("man/closing.roff"))?;
     Ok(text)
 }
