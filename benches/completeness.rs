@@ -3,6 +3,7 @@
 //! ```console
 //! $ cargo bench --bench completeness > benches/completeness.txt
 //! $ SEEDS=3 cargo bench --bench completeness -- pol20k     # scenarios whose names hold this word
+//! $ TRACE=1 SEEDS=1 cargo bench --bench completeness -- pol20k-64k     # and each change of the rate
 //! ```
 //!
 //! Everything is in virtual time, so the table is the same on every machine; only how long it takes is not: about half an hour on two

@@ -264,11 +264,12 @@ impl RttMeter {
         nonzero(&self.largest_arp)
     }
 
-    /// How long the last probe is waited for: three times the largest round trip, at least 300 ms, one second if there was
-    /// none, never over four.
-    pub fn patience(&self) -> Duration {
+    /// How long the last probe is waited for: three times the largest round trip, at least 300 ms, or 100 where a survey has waited for
+    /// each already; one second if there was none, never over four.
+    pub fn patience(&self, surveyed: bool) -> Duration {
+        let least = Duration::from_millis(if surveyed { 100 } else { 300 });
         match self.largest_probe() {
-            Some(rtt) => (3 * rtt).clamp(Duration::from_millis(300), Duration::from_secs(4)),
+            Some(rtt) => (3 * rtt).clamp(least, Duration::from_secs(4)),
             None => Duration::from_secs(1),
         }
     }

@@ -218,7 +218,7 @@ impl Conductor {
     /// When the last probe has been waited for long enough.
     fn ends(&self, since: Time, over: bool) -> Time {
         let board = &self.board;
-        let patience = board.config.wait.unwrap_or_else(|| board.rtt.patience());
+        let patience = board.config.wait.unwrap_or_else(|| board.rtt.patience(self.is_accounted()));
         if board.is_stopped() {
             // Somebody waits: no longer than a reply that is on its way may take.
             let usual = board.config.wait.or(board.rtt.largest_probe().map(|rtt| (3 * rtt).max(JITTER)));
@@ -228,6 +228,11 @@ impl Conductor {
             return since + patience.min(WHEN_OUT_OF_TIME);
         }
         if board.counters.probes.get() == 0 { since } else { board.counters.last_sent() + patience }
+    }
+
+    /// Whether the last stage was surveyed: each of its probes has been waited for already.
+    fn is_accounted(&self) -> bool {
+        matches!(self.prober, Some(Lead::Survey(_)))
     }
 
     /// Probed targets that have not answered.

@@ -232,7 +232,7 @@ impl Source for Prober {
 
 /// Between the attempts at a target: the user's word, or the patience of the path.
 fn delay(board: &Board) -> Duration {
-    board.config.timeout.unwrap_or_else(|| board.rtt.patience())
+    board.config.timeout.unwrap_or_else(|| board.rtt.patience(false))
 }
 
 enum Seek {

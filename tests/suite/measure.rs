@@ -61,6 +61,11 @@ pub(crate) fn run(scenario: &Scenario, seed: u64, tune: impl FnOnce(&mut ScanCon
     assert!(board.neighbours.learn(0, Scenario::GATEWAY, mac_of(Scenario::GATEWAY), Time::ZERO) != synprobe::scan::News::None);
     let mut inlets = [Inlet::new(network.receiver(), Observer::new(Arc::clone(&board), 0), network.transmitter())];
     lockstep(&board, &mut || vec![network.transmitter()], &mut inlets, &VirtualTime(network.clone()), &mut |_| {});
+    if std::env::var_os("TRACE").is_some() {
+        for change in board.pace.changes() {
+            eprintln!("{} {seed}: {change:?}", scenario.name());
+        }
+    }
     let ports: Vec<u16> = scenario.ports().iter().collect();
     let answering = network.truth(|truth| truth.natures(scenario.hosts(), ports).filter(|(_, nature)| nature.answers()).count());
     let completeness = board.completeness().expect("account was kept");

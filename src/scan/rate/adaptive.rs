@@ -245,9 +245,10 @@ impl RateController for AdaptiveRate {
 
     fn local_limit(&mut self, now: Time, achieved: f64) {
         let doubled = self.local.map_or(0, |local| (local.doubled + 1).min(6));
-        self.local = Some(Local { rate: achieved, until: seconds(now) + LOCAL * f64::from(1 << doubled), doubled });
+        self.local = Some(Local { rate: ABOVE_LOCAL * achieved, until: seconds(now) + LOCAL * f64::from(1 << doubled), doubled });
         if self.state != State::Pause {
-            self.go(now, achieved.min(self.rate));
+            // A little more than it can keeps the machine busy; its queues lose nothing.
+            self.go(now, (ABOVE_LOCAL * achieved).min(self.rate));
         }
     }
 
@@ -311,5 +312,7 @@ const DRAIN: f64 = 0.03;
 pub(super) const LEAST: f64 = 50.0;
 /// Seconds of sending that are remembered.
 const HISTORY: f64 = 5.0;
+/// Of what this machine achieved, the rate it is given.
+const ABOVE_LOCAL: f64 = 1.1;
 /// Seconds for which this machine's limit is believed, doubling each time it shows again.
 const LOCAL: f64 = 1.0;

@@ -55,7 +55,12 @@ impl Survey {
     fn share(&self) -> f64 {
         let (rate, ratio) = (self.rate.rate(), self.rate.epochs().past.ratio());
         let few = ratio * rate < 500.0 || self.tour.pass > 1;
-        let share = if few { 0.05 } else { (4000.0 / self.blocks_len()).clamp(0.01, 0.05) };
+        let share = match few {
+            // Many come, and few have: the start waits for evidence, not for the path.
+            true if self.tour.pass == 1 && rate < SLOW_START && self.blocks_len() > WORTH_HURRYING => 0.2,
+            true => 0.05,
+            false => (4000.0 / self.blocks_len()).clamp(0.01, 0.05),
+        };
         share.min(ratio.max(300.0 / rate)).min(IN_THE_DARK * self.responders.hosts() as f64 / rate)
     }
 
@@ -121,3 +126,7 @@ const SKIP_AT_ONCE: u32 = 4096;
 /// Slots from here on are audits, by lot.
 const AUDITS_FROM: f64 = 0.9;
 const AUDIT_TRIES: u32 = 4;
+/// Below so many probes a second a large scan asks more canaries, ...
+const SLOW_START: f64 = 4000.0;
+/// ... for its targets are more than these.
+const WORTH_HURRYING: f64 = 16_000.0;
