@@ -1,7 +1,8 @@
 //! Hosts that something else may be answering for: which of them wait for a verdict, and what it is.
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use super::request::Request;
 use crate::scan::{ControlPorts, Finding, HostRecord, Ranges, Seen, State, Suspicion, is_often_open};
@@ -15,6 +16,10 @@ pub(super) struct Doubts {
     open_controls: HashMap<IpAddr, Vec<u16>>,
     ranges: Ranges,
     held: BTreeMap<IpAddr, HostRecord>,
+    /// The share of targets that was asked at moments gone by, oldest first.
+    asked_by: VecDeque<(Duration, f64)>,
+    /// From this share on ranges are looked through again.
+    next_look: f64,
 }
 
 impl Doubts {
@@ -26,6 +31,8 @@ impl Doubts {
             open_controls: HashMap::new(),
             ranges: Ranges::new(request.addresses.clone(), &request.ports),
             held: BTreeMap::new(),
+            asked_by: VecDeque::new(),
+            next_look: 0.0,
         }
     }
 
@@ -35,6 +42,26 @@ impl Doubts {
         if self.ranges.see(finding) != Seen::Cleared {
             return Vec::new();
         }
+        self.acquit(addr)
+    }
+
+    /// So large a share of the targets, 0 to 1, has been asked after `elapsed`; hosts that are acquitted because too few around them have
+    /// answered meanwhile. In a long scan they would else wait for its end.
+    pub(super) fn progress(&mut self, elapsed: Duration, share: f64) -> Vec<HostRecord> {
+        self.asked_by.push_back((elapsed, share));
+        let mut due = 0.0;
+        while let Some((_, share)) = self.asked_by.pop_front_if(|(then, _)| *then + ANSWERED <= elapsed) {
+            due = share;
+        }
+        if self.held.is_empty() || due < self.next_look {
+            return Vec::new();
+        }
+        self.next_look = due + BETWEEN_LOOKS;
+        self.ranges.clear_sparse(due).into_iter().flat_map(|addr| self.acquit(addr)).collect()
+    }
+
+    /// The hosts that were kept because of their range.
+    fn acquit(&mut self, addr: Ipv4Addr) -> Vec<HostRecord> {
         let (first, last) = Ranges::around(addr);
         self.held.extract_if(IpAddr::V4(first)..=IpAddr::V4(last), |_, _| true).map(|(_, host)| host).collect()
     }
@@ -78,6 +105,11 @@ impl Doubts {
         }
     }
 }
+
+/// What was asked so long ago has answered or will not: the longest patience with a probe.
+const ANSWERED: Duration = Duration::from_secs(4);
+/// Share of the scan between two looks through all ranges.
+const BETWEEN_LOOKS: f64 = 1.0 / 32.0;
 
 fn open(host: &HostRecord) -> impl Iterator<Item = &Finding> {
     host.ports.iter().filter(|finding| finding.outcome.state == State::Open)
@@ -167,5 +199,16 @@ mod tests {
         let late = host(vec![finding(5, 80, Some(512))]);
         assert_eq!(doubts.settle(late.clone()), Some(late));
         assert_eq!(doubts.release().count(), 0);
+    }
+
+    #[test]
+    fn a_lonely_host_waits_for_a_part_of_the_scan_only() {
+        let mut doubts = doubts("80");
+        let answer = finding(1, 80, Some(512));
+        doubts.see(&answer);
+        assert_eq!(doubts.settle(host(vec![answer])), None);
+        let released = [(0, 0.0), (2, 0.05), (4, 0.1), (6, 0.15), (8, 0.2)]
+            .map(|(seconds, share)| doubts.progress(Duration::from_secs(seconds), share).len());
+        assert_eq!(released, [0, 0, 0, 0, 1], "a tenth of the scan is four seconds old after eight");
     }
 }

@@ -80,6 +80,13 @@ impl<'a> Reporter<'a> {
         }
     }
 
+    /// So large a share of the targets has been asked after `elapsed`.
+    pub(super) fn progress(&mut self, elapsed: Duration, share: f64) {
+        for host in self.doubts.progress(elapsed, share) {
+            self.host(host);
+        }
+    }
+
     /// An answer came in that is not about one of the scan's targets.
     pub(super) fn finding_beside(&mut self, finding: &Finding) {
         self.doubts.see_beside(finding);

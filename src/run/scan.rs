@@ -267,6 +267,8 @@ impl Running<'_> {
             reading.probes += board.counters.probes.get();
             reading.open += board.counters.open.get();
             reading.answered += board.counters.answered.get();
+            let asked = board.config.addresses.len() as f64 * f64::from(board.config.ports.len());
+            self.reporter.progress(reading.elapsed, board.counters.targets_probed.get() as f64 / asked.max(1.0));
         }
         let progress = meter.read(reading);
         self.reporter.event(Event::Progress(progress));

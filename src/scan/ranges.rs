@@ -80,6 +80,21 @@ impl Ranges {
         }
     }
 
+    /// Clears ranges that are far from full when a `share` of all targets, 0 to 1, was asked and has had time to answer: the order is uniform,
+    /// so a range that answers everywhere has answered to the same share. Returns an address of each.
+    pub fn clear_sparse(&mut self, share: f64) -> Vec<Ipv4Addr> {
+        let due = share * (HOSTS * self.ports) as f64;
+        let sparse = |open: u64| due >= ENOUGH_DUE && (open as f64) < due * SPARSE;
+        let mut cleared = Vec::new();
+        for (number, range) in &mut self.known {
+            if matches!(range, Range::Alike { open, .. } if sparse(*open)) {
+                *range = Range::Honest;
+                cleared.push(Ipv4Addr::from_bits(number << 8));
+            }
+        }
+        cleared
+    }
+
     /// Whether this address may still turn out to be one of many alike.
     pub fn is_in_question(&self, addr: IpAddr) -> bool {
         let IpAddr::V4(addr) = addr else { return false };
@@ -112,6 +127,10 @@ fn is_whole(addresses: &AddressSet, addr: Ipv4Addr) -> bool {
     first.zip(last).is_some_and(|(first, last)| last - first == HOSTS - 1)
 }
 
+/// With fewer answers due, chance decides who is far from full.
+const ENOUGH_DUE: f64 = 16.0;
+/// A range is far from full below this share of what is due: also a path that loses half of the probes leaves more.
+const SPARSE: f64 = 0.25;
 /// Host addresses of a /24.
 const HOSTS: u64 = 254;
 /// With more ports a host is judged by its own.
@@ -167,6 +186,18 @@ mod tests {
         let mut first = ranges("10.0.0.0/24");
         first.see(&closed(1));
         assert_eq!(first.see(&answer(2, 512)), Seen::Nothing);
+    }
+
+    #[test]
+    fn a_range_that_stays_far_from_full_is_cleared() {
+        let mut ranges = Ranges::new("10.0.0.0/23".parse().unwrap(), &"80".parse().unwrap());
+        let second = |last| Finding { target: Target { addr: [10, 0, 1, last].into(), port: 80 }, ..answer(last, 512) };
+        (0..8).for_each(|last| assert_eq!(ranges.see(&answer(last, 512)), Seen::Alike));
+        ranges.see(&second(1));
+        assert_eq!(ranges.clear_sparse(0.06), [] as [Ipv4Addr; 0], "15 are too few to judge by");
+        assert_eq!(ranges.clear_sparse(0.1), [Ipv4Addr::new(10, 0, 1, 0)], "one of 25");
+        assert_eq!([[10, 0, 0, 9], [10, 0, 1, 1]].map(|addr| ranges.is_in_question(addr.into())), [true, false]);
+        assert_eq!(ranges.see(&second(2)), Seen::Nothing);
     }
 
     #[test]

@@ -274,7 +274,7 @@ fn control_probes_tell_proxies_from_busy_hosts() {
     assert_eq!(controls(&proxies), (16, 80));
     assert_eq!(proxies.board.counters.open.get(), 16_000, "control ports are not among the open ones");
     assert_eq!(proxies.findings.iter().filter(|finding| finding.is_zero_window()).count(), 16_000);
-    assert!(proxies.network.truth(|truth| truth.half_open()) == 0);
+    proxies.network.truth(|truth| assert_eq!(truth.half_open(), 0));
     // Busy, and what is not served is closed, silent or refused.
     for rest in [PortState::Closed, PortState::Silent, PortState::Rejected(Rejection::HOST_PROHIBITED)] {
         let busy = scanned(HostSpec::all(rest).ports(1..=600, PortState::Open));
