@@ -120,7 +120,7 @@ impl Conductor {
         }
         let silent = self.ends(since, over);
         let called = if over || !self.last_called { Time::ZERO } else { self.sweep.settled() };
-        let end = if self.outstanding() == 0 && !over { called } else { silent.max(called) };
+        let end = if !self.is_owed() && !over { called } else { silent.max(called) };
         if now < end {
             return earlier(asking, Poll::Wait(end.min(now + GLANCE)));
         }
@@ -250,12 +250,13 @@ impl Conductor {
         if board.counters.probes.get() == 0 { since } else { board.counters.last_sent() + patience }
     }
 
-    /// Probed targets that have not answered, control ports among them.
-    fn outstanding(&self) -> u64 {
-        let counters = &self.board.counters;
-        let last = self.board.stages.iter().last();
-        let controls = u64::from(last.is_some_and(|(_, stage)| !stage.reported && stage.has_silent()));
-        counters.targets_probed.get().saturating_sub(counters.answered.get()) + controls
+    /// Whether somebody who was probed last has not answered. Before control probes everybody else was waited for.
+    fn is_owed(&self) -> bool {
+        let Board { counters, stages, .. } = &*self.board;
+        match stages.iter().last() {
+            Some((_, stage)) if self.controls.is_none() && !stage.reported => stage.has_silent(),
+            _ => counters.targets_probed.get() > counters.answered.get(),
+        }
     }
 
     fn all_known(&self) -> bool {
