@@ -60,6 +60,7 @@
 //! | how neighbours are found | `scan/sweep.rs` |
 //! | what happens after what, and when it ends | `scan/conductor.rs` |
 //! | which way an address goes | `net/route`, `run/plan.rs` |
+//! | who is not believed, and what is asked about it | `scan/suspicion.rs`, `scan/ranges.rs`, `run/doubts.rs` |
 //! | what makes an answer incomplete | `run/summary.rs` |
 //! | whose silence means nothing | `run/unasked.rs`, `run/broken.rs` |
 //! | how connect() learns the reason of a refusal | `connect/verdict.rs` |
@@ -77,6 +78,8 @@
 //! - **A rate that was not reached proves nothing.** Start-up does not raise a rate that this machine does not keep up with.
 //! - **A last pass where it is cheap.** When enough was found and next to nobody is silent, those are asked once more if an open port may be
 //!   among them.
+//! - **Whom to doubt is known last.** Control probes are a stage of their own after all others, over the hosts open suspiciously often; its
+//!   findings are no results. A host's record waits for its verdict only where there may be one.
 //! - **A scan in which everything has answered does not wait** for stragglers that cannot exist.
 //!
 //! # Smallest example

@@ -315,7 +315,7 @@ impl<S: Iterator<Item = Candidate>> Prober<S> {
         host.window.answer(answered, host.in_flight + 1, now, timeout);
         self.window.answer(answered, self.in_flight + 1, now, timeout);
         let outcome = Outcome { state, reason, reason_addr: None };
-        Finding { target: pending.candidate.target, outcome, ttl: None, rtt, attempt: pending.attempt, time: now }
+        Finding { target: pending.candidate.target, outcome, ttl: None, window: None, rtt, attempt: pending.attempt, time: now }
     }
 
     fn silent(&mut self, mut pending: Pending, now: Time) {
@@ -326,7 +326,9 @@ impl<S: Iterator<Item = Candidate>> Prober<S> {
             self.tally.unanswered += 1;
             let outcome = Outcome { state: State::Filtered, reason: Reason::NoResponse, reason_addr: None };
             let Pending { candidate: Candidate { target, .. }, attempt, .. } = pending;
-            self.silent.iter_mut().for_each(|silent| silent.push(Finding { target, outcome, ttl: None, rtt: None, attempt, time: now }));
+            self.silent
+                .iter_mut()
+                .for_each(|silent| silent.push(Finding { target, outcome, ttl: None, window: None, rtt: None, attempt, time: now }));
         } else {
             pending.attempt += 1;
             self.again.push_back(pending);

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::calendar::Asctime;
 use super::escape::Word;
 use super::rest::rest_of;
-use super::{Epoch, Escaped, Report};
+use super::{Epoch, Escaped, Report, hidden};
 use crate::counted::counted;
 use crate::scan::{Finding, HostRecord, HostState, ScanRecord, State, Summary};
 use crate::target::services;
@@ -56,6 +56,9 @@ impl Report for Grepable {
         if host.state != HostState::Down && !fields.is_empty() {
             _ = writeln!(lines, "{head}\t{}", fields.join("\t"));
         }
+        if let Some(suspicion) = host.suspect {
+            _ = writeln!(lines, "# suspect {}: {suspicion}", host.addr);
+        }
         self.out.write_all(lines.as_bytes())
     }
 
@@ -65,6 +68,7 @@ impl Report for Grepable {
         for reason in &summary.incomplete {
             _ = writeln!(lines, "# incomplete: {}", Escaped(reason));
         }
+        lines.extend(hidden(summary));
         let (addresses, up) = (counted(summary.addresses, "IP address"), counted(summary.hosts_up, "host"));
         let seconds = summary.elapsed.as_secs_f64();
         let state = if summary.interrupted { "interrupted" } else { "done" };
@@ -105,6 +109,7 @@ mod tests {
         Host: 10.0.0.1 (gw.example)	Ports: 22/open/tcp//ssh///, 80/closed/tcp//http///, 443/filtered/tcp//https///, 1003/filtered/tcp/////	Ignored State: closed (997)
         Host: 10.0.0.2 (a\u{1b}\u{5b}2J\u{202e}b\u{29}\u{9}x)	Status: Up
         Host: 10.0.0.2 (a\u{1b}\u{5b}2J\u{202e}b\u{29}\u{9}x)	Ignored State: closed (1004)
+        # suspect 10.0.0.2: 5 random high ports are open too, every one asked
         Host: 10.0.0.3 ()	Status: Down
         # incomplete: 2 replies were dropped by the receiver
         # synprobe done at Thu Jan  1 12:00:02 2026 -- 4 IP addresses (2 hosts up) scanned in 2.41 seconds

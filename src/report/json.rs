@@ -88,9 +88,9 @@ mod tests {
         {"type":"port","addr":"10.0.0.1","port":443,"proto":"tcp","state":"filtered","reason":"admin-prohibited","reason_addr":"10.0.0.254","service":"https","ttl":64,"rtt_us":412,"attempt":1,"time":1767268801.25,"note":"ticket 7"}
         {"type":"port","addr":"10.0.0.1","port":1003,"proto":"tcp","state":"filtered","reason":"no-response","attempt":2,"time":1767268801.25,"note":"ticket 7"}
         {"type":"host","addr":"10.0.0.1","state":"up","reason":"arp-response","mac":"02:fc:00:00:00:01","names":["gw.example"],"rtt_us":412,"open":1,"closed":998,"filtered":2,"unanswered":4,"not_probed":0,"closed_reasons":{"reset":998},"filtered_reasons":{"admin-prohibited":2},"note":"ticket 7"}
-        {"type":"host","addr":"10.0.0.2","state":"up","reason":"reset","names":["a\u001b[2J\u202eb)\tx"],"rtt_us":412,"open":0,"closed":1004,"filtered":0,"unanswered":0,"not_probed":0,"closed_reasons":{"reset":1004},"note":"ticket 7"}
+        {"type":"host","addr":"10.0.0.2","state":"up","reason":"reset","names":["a\u001b[2J\u202eb)\tx"],"rtt_us":412,"open":0,"closed":1004,"filtered":0,"unanswered":0,"not_probed":0,"closed_reasons":{"reset":1004},"suspect":{"reason":"control-ports","detail":"5 random high ports are open too, every one asked"},"note":"ticket 7"}
         {"type":"host","addr":"10.0.0.3","state":"down","reason":"no-arp-response","names":[],"open":0,"closed":0,"filtered":0,"unanswered":0,"not_probed":1004,"note":"ticket 7"}
-        {"type":"summary","elapsed":2.41,"addresses":4,"hosts_up":2,"hosts_down":1,"hosts_filtered":0,"hosts_not_probed":0,"targets":4016,"probes":2020,"canaries":9,"arp_requests":7,"answered":2004,"open":1,"closed":2002,"filtered":2,"unanswered":4,"not_probed":1004,"invalid":0,"malformed":0,"duplicates":0,"receiver_drops":2,"send_errors":1,"resets_lost":0,"send_retries":0,"unroutable":0,"unresolved":0,"write_errors":0,"interrupted":false,"out_of_time":false,"path_proven":true,"completeness":{"target":0.999,"met":false,"found":2003,"estimated_missed":3.25,"upper95":7,"reason":"receiver-drops","assumption":"silent targets see the loss that answering ones see","open":{"found":1,"estimated_missed":0.0016}},"pace":{"highest":1990,"limit":"path","loss":0.021,"probes_per_target":0.6707,"passes":3},"complete":false,"incomplete":["2 replies were dropped by the receiver"],"note":"ticket 7"}
+        {"type":"summary","elapsed":2.41,"addresses":4,"hosts_up":2,"hosts_down":1,"hosts_filtered":0,"hosts_not_probed":0,"hosts_suspect":1,"hosts_hidden":0,"targets":4016,"probes":2020,"canaries":9,"arp_requests":7,"answered":2004,"open":1,"closed":2002,"filtered":2,"unanswered":4,"not_probed":1004,"invalid":0,"malformed":0,"duplicates":0,"receiver_drops":2,"send_errors":1,"resets_lost":0,"send_retries":0,"unroutable":0,"unresolved":0,"write_errors":0,"interrupted":false,"out_of_time":false,"path_proven":true,"completeness":{"target":0.999,"met":false,"found":2003,"estimated_missed":3.25,"upper95":7,"reason":"receiver-drops","assumption":"silent targets see the loss that answering ones see","open":{"found":1,"estimated_missed":0.0016}},"pace":{"highest":1990,"limit":"path","loss":0.021,"probes_per_target":0.6707,"passes":3},"complete":false,"incomplete":["2 replies were dropped by the receiver"],"note":"ticket 7"}
         "#);
     }
 
@@ -117,6 +117,18 @@ mod tests {
             broken["surprise"] = Value::Bool(true);
             assert!(!validator.is_valid(&broken), "valid with a field the schema does not know: {broken}");
         }
+    }
+
+    #[test]
+    fn a_port_with_a_window_of_zero_says_so() {
+        let validator = jsonschema::validator_for(&serde_json::from_str(JSON_SCHEMA).unwrap()).unwrap();
+        let suspect = |window| {
+            let finding = Finding { window, ..sample::hosts()[0].ports[0] };
+            let record = serde_json::to_value(record::port(&finding, Epoch::default())).unwrap();
+            assert!(validator.is_valid(&record), "{record}");
+            record.get("suspect").cloned()
+        };
+        assert_eq!([Some(0), Some(1), None].map(suspect), [Some(Value::from("zero-window")), None, None]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::{Epoch, Escaped, Report, is_answer};
+use super::{Epoch, Escaped, Report, hidden, is_answer};
 use crate::scan::{Finding, HostRecord, ScanRecord, Summary};
 
 /// Writes masscan's list. Times are whole Unix seconds.
@@ -40,11 +40,16 @@ impl Report for List {
     }
 
     fn host(&mut self, host: &HostRecord) -> io::Result<()> {
-        host.ports.iter().filter(|finding| !is_answer(finding)).try_for_each(|finding| self.port(finding))
+        host.ports.iter().filter(|finding| !is_answer(finding)).try_for_each(|finding| self.port(finding))?;
+        match host.suspect {
+            Some(suspicion) => self.out.write_all(format!("# suspect {}: {suspicion}\n", host.addr).as_bytes()),
+            None => Ok(()),
+        }
     }
 
-    fn end(&mut self, _summary: &Summary) -> io::Result<()> {
-        self.out.write_all(b"# end\n")?;
+    fn end(&mut self, summary: &Summary) -> io::Result<()> {
+        let hidden = hidden(summary).unwrap_or_default();
+        self.out.write_all(format!("{hidden}# end\n").as_bytes())?;
         self.out.flush()
     }
 }
@@ -63,7 +68,16 @@ mod tests {
         closed tcp 80 10.0.0.1 1767268801
         filtered tcp 443 10.0.0.1 1767268801
         filtered tcp 1003 10.0.0.1 1767268801
+        # suspect 10.0.0.2: 5 random high ports are open too, every one asked
         # end
         "#);
+    }
+
+    #[test]
+    fn what_was_left_out_is_counted() {
+        let written =
+            |hosts_hidden| sample::ended(|out| Box::new(List::new(out)), &Summary { hosts_suspect: 2, hosts_hidden, ..Summary::default() });
+        assert_eq!(written(0), "#masscan\n# note: ticket 7\n# end\n");
+        assert_eq!(written(2), "#masscan\n# note: ticket 7\n# 2 suspect hosts hidden\n# end\n");
     }
 }

@@ -24,6 +24,7 @@ pub use json::{JSON_SCHEMA, Json, SCHEMA_VERSION};
 pub use list::List;
 pub use text::{Colour, Live, Style, Text};
 
+use crate::counted::counted;
 use crate::scan::{Finding, HostRecord, RateChange, Reason, ScanRecord, Summary};
 use crate::time::Time;
 
@@ -62,6 +63,12 @@ pub trait Report: Send {
 /// one record a port write it then.
 fn is_answer(finding: &Finding) -> bool {
     finding.outcome.reason != Reason::NoResponse
+}
+
+/// A comment that tells of hosts left out, for formats with comments.
+fn hidden(summary: &Summary) -> Option<String> {
+    let hidden = summary.hosts_hidden;
+    (hidden > 0).then(|| format!("# {} hidden\n", counted(hidden, "suspect host")))
 }
 
 /// The scan's beginning on the wall clock, since the Unix epoch: what turns [`Time`] into dates.

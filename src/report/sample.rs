@@ -11,7 +11,7 @@ use crate::packet::MacAddr;
 use crate::scan::rate::Limit;
 use crate::scan::{
     Completeness, EgressRecord, Finding, HostRecord, HostState, Mode, Outcome, Pace, RateChange, Reason, ScanRecord, Shortfall, State,
-    Summary,
+    Summary, Suspicion,
 };
 use crate::target::Target;
 use crate::time::Time;
@@ -31,6 +31,16 @@ pub(super) fn written(report: impl FnOnce(Box<dyn Write + Send>) -> Box<dyn Repo
     report.end(&summary()).unwrap();
     let bytes = shared.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap().replace(env!("CARGO_PKG_VERSION"), "VERSION")
+}
+
+/// What a format writes about a scan without hosts that ended so.
+pub(super) fn ended(report: impl FnOnce(Box<dyn Write + Send>) -> Box<dyn Report>, summary: &Summary) -> String {
+    let shared = Shared::default();
+    let mut report = report(Box::new(shared.clone()));
+    report.begin(&scan()).unwrap();
+    report.end(summary).unwrap();
+    let bytes = shared.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
 }
 
 pub(super) fn scan() -> ScanRecord {
@@ -70,6 +80,7 @@ pub(super) fn hosts() -> Vec<HostRecord> {
         filtered: BTreeMap::from([(Reason::AdminProhibited, 2)]),
         unanswered: 4,
         not_probed: 0,
+        suspect: None,
     };
     let hostile = HostRecord {
         addr: addr(2),
@@ -80,6 +91,7 @@ pub(super) fn hosts() -> Vec<HostRecord> {
         closed: BTreeMap::from([(Reason::Reset, 1004)]),
         filtered: BTreeMap::new(),
         unanswered: 0,
+        suspect: Some(Suspicion::ControlPorts),
         ..gateway.clone()
     };
     let down = HostRecord {
@@ -94,6 +106,7 @@ pub(super) fn hosts() -> Vec<HostRecord> {
         filtered: BTreeMap::new(),
         unanswered: 0,
         not_probed: 1004,
+        suspect: None,
     };
     vec![gateway, hostile, down]
 }
@@ -104,6 +117,7 @@ pub(super) fn summary() -> Summary {
         addresses: 4,
         hosts_up: 2,
         hosts_down: 1,
+        hosts_suspect: 1,
         targets: 4016,
         probes: 2020,
         canaries: 9,
@@ -142,6 +156,7 @@ fn port(port: u16, state: State, reason: Reason, reason_addr: Option<IpAddr>) ->
         target: Target { addr: addr(1), port },
         outcome: Outcome { state, reason, reason_addr },
         ttl: answered.then_some(64),
+        window: (state == State::Open).then_some(64_240),
         rtt: answered.then_some(Duration::from_micros(412)),
         attempt: if answered { 1 } else { 2 },
         time: Time::from_nanos(1_250_000_000),

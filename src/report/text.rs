@@ -85,6 +85,7 @@ mod tests {
           997 closed (reset)
           4 filtered (3 no-response, 1 admin-prohibited)
         10.0.0.2  a\u{1b}[2J\u{202e}b)\u{9}x  up  0.4 ms
+          suspect: 5 random high ports are open too, every one asked
           1004 closed (reset)
         10.0.0.3  down
           1004 not probed
@@ -92,7 +93,7 @@ mod tests {
         completeness: 2003 targets answered (1 open); estimated missed: 3.2 (0.0 open), with 95 % confidence at most 7: 99.9 % is not met, for this machine lost replies
         rate: up to 1990/s, limited by the path; 0.67 probes a target in 3 passes; the path loses 2.1 %
         assumed: silent targets see the loss that answering ones see
-        2 of 4 hosts up, 1 down, 1 silent; 1 open port, 2002 closed, 2 filtered, 4 unanswered, 1004 not probed; 2020 probes in 2.41 s (838/s); losses: 2 replies dropped by the receiver, 1 probe not sent
+        2 of 4 hosts up (1 suspect), 1 down, 1 silent; 1 open port, 2002 closed, 2 filtered, 4 unanswered, 1004 not probed; 2020 probes in 2.41 s (838/s); losses: 2 replies dropped by the receiver, 1 probe not sent
         "#);
     }
 
@@ -108,6 +109,7 @@ mod tests {
           997 closed (reset)
           4 filtered (3 no-response, 1 admin-prohibited)
         10.0.0.2  a\u{1b}[2J\u{202e}b)\u{9}x  up  reset  0.4 ms
+          suspect: 5 random high ports are open too, every one asked
           1004 closed (reset)
         10.0.0.3  down  no-arp-response
           1004 not probed
@@ -115,7 +117,7 @@ mod tests {
         completeness: 2003 targets answered (1 open); estimated missed: 3.2 (0.0 open), with 95 % confidence at most 7: 99.9 % is not met, for this machine lost replies
         rate: up to 1990/s, limited by the path; 0.67 probes a target in 3 passes; the path loses 2.1 %
         assumed: silent targets see the loss that answering ones see
-        2 of 4 hosts up, 1 down, 1 silent; 1 open port, 2002 closed, 2 filtered, 4 unanswered, 1004 not probed; 2020 probes in 2.41 s (838/s); losses: 2 replies dropped by the receiver, 1 probe not sent
+        2 of 4 hosts up (1 suspect), 1 down, 1 silent; 1 open port, 2002 closed, 2 filtered, 4 unanswered, 1004 not probed; 2020 probes in 2.41 s (838/s); losses: 2 replies dropped by the receiver, 1 probe not sent
         "#);
     }
 
@@ -133,6 +135,7 @@ mod tests {
           997 closed (reset)
           4 filtered (3 no-response, 1 admin-prohibited)
         ESC[1m10.0.0.2ESC[0m  a\u{1b}[2J\u{202e}b)\u{9}x  up  0.4 ms
+          suspect: 5 random high ports are open too, every one asked
           1004 closed (reset)
         ESC[1m10.0.0.3ESC[0m  down
           1004 not probed
@@ -140,7 +143,7 @@ mod tests {
         completeness: 2003 targets answered (1 open); estimated missed: 3.2 (0.0 open), with 95 % confidence at most 7: 99.9 % is not met, for this machine lost replies
         rate: up to 1990/s, limited by the path; 0.67 probes a target in 3 passes; the path loses 2.1 %
         assumed: silent targets see the loss that answering ones see
-        2 of 4 hosts up, 1 down, 1 silent; 1 open port, 2002 closed, 2 filtered, 4 unanswered, 1004 not probed; 2020 probes in 2.41 s (838/s); losses: 2 replies dropped by the receiver, 1 probe not sent
+        2 of 4 hosts up (1 suspect), 1 down, 1 silent; 1 open port, 2002 closed, 2 filtered, 4 unanswered, 1004 not probed; 2020 probes in 2.41 s (838/s); losses: 2 replies dropped by the receiver, 1 probe not sent
         "#);
         assert_eq!(shown.matches("\u{1b}[0m").count() * 2, shown.matches("\u{1b}[").count(), "every colour ends");
     }

@@ -24,6 +24,8 @@ pub(super) struct Roll {
 /// The hosts with findings that are not settled yet.
 pub(super) struct Ledger {
     show: Show,
+    /// Findings are not passed on before their host is settled.
+    is_quiet: bool,
     /// Ports probed on each host.
     ports: u64,
     hosts: HashMap<IpAddr, Entry>,
@@ -51,9 +53,9 @@ struct Entry {
 }
 
 impl Ledger {
-    /// No host has answered; each has `ports` ports to be probed.
-    pub(super) fn new(show: Show, ports: u64) -> Self {
-        Self { show, ports, hosts: HashMap::new(), up_elsewhere: 0, filtered: 0, settled: HashSet::new() }
+    /// No host has answered; each has `ports` ports to be probed. A quiet one passes no single findings on.
+    pub(super) fn new(show: Show, is_quiet: bool, ports: u64) -> Self {
+        Self { show, is_quiet, ports, hosts: HashMap::new(), up_elsewhere: 0, filtered: 0, settled: HashSet::new() }
     }
 
     /// Enters a finding and passes it on if it is shown singly; the host's record, if that settles the host.
@@ -82,7 +84,9 @@ impl Ledger {
         }
         if self.show.singly(outcome.state) {
             entry.ports.push(finding);
-            events(Event::Finding(finding));
+            if !self.is_quiet {
+                events(Event::Finding(finding));
+            }
         }
         if entry.answered < self.ports {
             return None;
@@ -150,6 +154,7 @@ impl Entry {
             filtered: self.filtered,
             unanswered: roll.unanswered + self.silent,
             not_probed: roll.not_probed,
+            suspect: None,
         }
     }
 }
@@ -179,12 +184,20 @@ mod tests {
     fn finding(port: u16, state: State, reason: Reason, from: Option<&str>) -> Finding {
         let target = Target { addr: [10, 0, 0, 1].into(), port };
         let outcome = Outcome { state, reason, reason_addr: from.map(|addr| addr.parse().unwrap()) };
-        Finding { target, outcome, ttl: Some(64), rtt: Some(Duration::from_micros(u64::from(port))), attempt: 1, time: Time::ZERO }
+        Finding {
+            target,
+            outcome,
+            ttl: Some(64),
+            window: None,
+            rtt: Some(Duration::from_micros(u64::from(port))),
+            attempt: 1,
+            time: Time::ZERO,
+        }
     }
 
     #[test]
     fn a_host_of_which_only_a_router_spoke_is_filtered() {
-        let mut ledger = Ledger::new(Show::default(), 2);
+        let mut ledger = Ledger::new(Show::default(), false, 2);
         let said = |port| finding(port, State::Filtered, Reason::AdminProhibited, Some("10.0.0.254"));
         assert!(ledger.enter(said(80), None, &mut |_| {}).is_none());
         assert_eq!((ledger.filtered(), ledger.up_elsewhere()), (1, 0));
@@ -208,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_host_that_spoke_itself_is_up() {
-        let mut ledger = Ledger::new(Show::default(), 3);
+        let mut ledger = Ledger::new(Show::default(), false, 3);
         ledger.enter(finding(80, State::Filtered, Reason::AdminProhibited, Some("10.0.0.254")), None, &mut |_| {});
         let mut told = 0;
         ledger.enter(finding(22, State::Open, Reason::SynAck, None), None, &mut |event| {

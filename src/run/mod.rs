@@ -6,6 +6,8 @@
 mod broken;
 mod clock;
 pub mod connect;
+mod connect_controls;
+mod doubts;
 mod ledger;
 mod lockstep;
 mod open;

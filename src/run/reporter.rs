@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::doubts::Doubts;
 use super::ledger::{Ledger, Roll};
-use super::request::{Event, Phase, Progress, Show};
+use super::request::{Event, Phase, Progress, Request, Show};
 use crate::net::names::{Resolver, ReverseLookup};
 use crate::packet::MacAddr;
 use crate::scan::{Finding, HostRecord, Reason};
@@ -14,24 +15,49 @@ use crate::scan::{Finding, HostRecord, Reason};
 /// Takes findings in, gives events out.
 pub(super) struct Reporter<'a> {
     ledger: Ledger,
+    doubts: Doubts,
     show: Show,
     names: Option<ReverseLookup>,
     asked: HashSet<IpAddr>,
     /// Settled hosts whose name is still being looked up.
     nameless: VecDeque<HostRecord>,
+    outlet: Outlet<'a>,
+}
+
+/// Where settled hosts leave, counted.
+struct Outlet<'a> {
     events: &'a mut dyn FnMut(Event),
+    hides_suspects: bool,
+    suspects: u64,
+}
+
+impl Outlet<'_> {
+    fn host(&mut self, host: HostRecord) {
+        self.suspects += u64::from(host.suspect.is_some());
+        if self.hides_suspects {
+            if host.suspect.is_some() {
+                return;
+            }
+            // They have waited for this.
+            let answers = host.ports.iter().filter(|finding| finding.outcome.reason != Reason::NoResponse);
+            answers.for_each(|finding| (self.events)(Event::Finding(*finding)));
+        }
+        (self.events)(Event::Host(Box::new(host)));
+    }
 }
 
 impl<'a> Reporter<'a> {
-    /// Reports on hosts of `ports` ports each; looks names up if there is a resolver.
-    pub(super) fn new(show: Show, ports: u64, resolver: Option<Arc<dyn Resolver>>, events: &'a mut dyn FnMut(Event)) -> Self {
+    /// Reports on the hosts of a scan whose order has this seed; looks names up if there is a resolver.
+    pub(super) fn new(request: &Request, seed: u64, resolver: Option<Arc<dyn Resolver>>, events: &'a mut dyn FnMut(Event)) -> Self {
+        let Request { show, hide_suspect, .. } = *request;
         Self {
-            ledger: Ledger::new(show, ports),
+            ledger: Ledger::new(show, hide_suspect, u64::from(request.ports.len())),
+            doubts: Doubts::new(request, seed),
             show,
             names: resolver.map(|resolver| ReverseLookup::start(&resolver)),
             asked: HashSet::new(),
             nameless: VecDeque::new(),
-            events,
+            outlet: Outlet { events, hides_suspects: hide_suspect, suspects: 0 },
         }
     }
 
@@ -44,18 +70,36 @@ impl<'a> Reporter<'a> {
                 names.ask(addr);
             }
         }
-        if let Some(host) = self.ledger.enter(finding, mac, self.events) {
+        for host in self.doubts.see(&finding) {
+            self.host(host);
+        }
+        if let Some(host) = self.ledger.enter(finding, mac, self.outlet.events)
+            && let Some(host) = self.doubts.settle(host)
+        {
             self.host(host);
         }
     }
 
+    /// So large a share of the targets has been asked after `elapsed`.
+    pub(super) fn progress(&mut self, elapsed: Duration, share: f64) {
+        for host in self.doubts.progress(elapsed, share) {
+            self.host(host);
+        }
+    }
+
+    /// An answer came in that is not about one of the scan's targets.
+    pub(super) fn finding_beside(&mut self, finding: &Finding) {
+        self.doubts.see_beside(finding);
+    }
+
     /// A host is settled: it goes out as soon as its name is known, or known not to be.
-    pub(super) fn host(&mut self, host: HostRecord) {
+    fn host(&mut self, host: HostRecord) {
+        let host = HostRecord { suspect: self.doubts.verdict(&host), ..host };
         if self.names.is_some() && self.asked.contains(&host.addr) {
             self.nameless.push_back(host);
             self.release();
         } else {
-            (self.events)(Event::Host(Box::new(host)));
+            self.outlet.host(host);
         }
     }
 
@@ -65,13 +109,13 @@ impl<'a> Reporter<'a> {
         while self.nameless.front().is_some_and(|host| names.is_settled(host.addr)) {
             let Some(mut host) = self.nameless.pop_front() else { return };
             host.names.extend(names.answer_for(host.addr));
-            (self.events)(Event::Host(Box::new(host)));
+            self.outlet.host(host);
         }
     }
 
     /// Something else to tell.
     pub(super) fn event(&mut self, event: Event) {
-        (self.events)(event);
+        (self.outlet.events)(event);
     }
 
     /// Whether a host has been seen in any finding.
@@ -89,22 +133,26 @@ impl<'a> Reporter<'a> {
         self.ledger.filtered()
     }
 
-    /// The scan is over: every host goes out, those of `rest` too, ascending by address; names are waited for up to `patience`.
+    /// The scan is over: every host goes out, those of `rest` too, ascending by address; names are waited for up to `patience`. Returns how
+    /// many hosts were suspect.
     pub(super) fn close(
         self,
         mac: impl Fn(IpAddr) -> Option<MacAddr>,
         roll: impl Fn(IpAddr, u64) -> Roll,
-        rest: impl Iterator<Item = HostRecord>,
+        mut rest: Vec<HostRecord>,
         patience: Duration,
-    ) {
-        let Self { ledger, names, nameless, events, .. } = self;
+    ) -> u64 {
+        let Self { ledger, mut doubts, names, nameless, mut outlet, .. } = self;
+        rest.extend(doubts.release());
         let found = names.map(|names| names.finish(patience)).unwrap_or_default();
         let mut out = |mut host: HostRecord| {
             host.names.extend(found.get(&host.addr).cloned());
-            events(Event::Host(Box::new(host)));
+            host.suspect = host.suspect.or_else(|| doubts.verdict(&host));
+            outlet.host(host);
         };
         nameless.into_iter().for_each(&mut out);
-        let mut rest = rest.peekable();
+        rest.sort_unstable_by_key(|host| host.addr);
+        let mut rest = rest.into_iter().peekable();
         ledger.close(mac, roll, |host| {
             while let Some(earlier) = rest.next_if(|other| other.addr < host.addr) {
                 out(earlier);
@@ -112,6 +160,7 @@ impl<'a> Reporter<'a> {
             out(host);
         });
         rest.for_each(out);
+        outlet.suspects
     }
 }
 

@@ -138,6 +138,8 @@ pub struct Request {
     pub canary: Option<Target>,
     /// Single records wanted.
     pub show: Show,
+    /// Leave out hosts whose open ports are not believed; then every finding waits until its host is settled.
+    pub hide_suspect: bool,
     /// Do not give the calling thread's capabilities up once everything is open.
     pub keep_privileges: bool,
     /// Names that did not resolve while the request was made.
@@ -172,6 +174,7 @@ impl Request {
             reverse_names: false,
             canary: None,
             show: Show::default(),
+            hide_suspect: false,
             keep_privileges: false,
             unresolved: 0,
             arguments: Vec::new(),

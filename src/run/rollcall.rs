@@ -90,7 +90,7 @@ impl RollCall {
             roll.unanswered += 1;
             if request.show.filtered {
                 let outcome = Outcome { state: State::Filtered, reason: Reason::NoResponse, reason_addr: None };
-                roll.silent.push(Finding { target, outcome, ttl: None, rtt: None, attempt: attempts, time: now });
+                roll.silent.push(Finding { target, outcome, ttl: None, window: None, rtt: None, attempt: attempts, time: now });
             }
         }
         roll

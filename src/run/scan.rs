@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver as Queue, never, select, tick};
 use super::broken::Broken;
 use super::clock::Clock;
 use super::connect::{self, ConnectCounters, ConnectJob, ConnectTally};
+use super::connect_controls;
 use super::ledger::{Roll, silent_host};
 use super::open::{Raw, config};
 use super::plan::Plan;
@@ -23,7 +24,7 @@ use super::unasked::Unasked;
 use crate::error::Result;
 use crate::net::names::{Resolver, SystemResolver};
 use crate::net::privilege;
-use crate::scan::{Board, Finding, HostRecord, Reason, Record, ScanPhase, ScanRecord, Summary};
+use crate::scan::{Board, ControlPorts, Finding, HostRecord, Reason, Record, ScanPhase, ScanRecord, Summary};
 use crate::target::{Permutation, Target, TargetSpace};
 
 /// Runs a scan to its end and tells `events` what happens, on the calling thread. Everything that needs a privilege is opened first;
@@ -65,7 +66,7 @@ pub fn scan_with(request: &Request, resolver: &Arc<dyn Resolver>, stop: &Stop, e
     }
     let resolver = request.reverse_names.then(|| Arc::clone(resolver));
     let mut course =
-        Running { request, plan: &plan, clock, stop, reporter: Reporter::new(request.show, ports, resolver, events), heard: Vec::new() };
+        Running { request, plan: &plan, clock, stop, reporter: Reporter::new(request, plan.seed, resolver, events), heard: Vec::new() };
     let ended = course.run(raw, unprivileged)?;
     Ok(course.close(&ended))
 }
@@ -144,10 +145,11 @@ impl Running<'_> {
                 })
             });
             let counters = &counters;
+            let controls = ControlPorts::draw(self.plan.seed, &self.request.ports, self.request.canary);
             let job = job.as_ref().map(|job| {
                 scope.spawn(move || {
                     let findings_in = findings_in;
-                    connect::run(job, stop.flag(), counters, &|finding| {
+                    connect_controls::run(job, &controls, stop.flag(), counters, &|finding| {
                         let _ = findings_in.send(finding);
                     })
                 })
@@ -171,6 +173,7 @@ impl Running<'_> {
                         _ => records = None,
                     },
                     recv(findings.as_ref().unwrap_or(&never())) -> finding => match finding {
+                        Ok(finding) if !self.request.ports.contains(finding.target.port) => self.reporter.finding_beside(&finding),
                         Ok(finding) => {
                             let heard = finding.outcome.reason != Reason::NoResponse;
                             connected_elsewhere |= heard && !self.plan.own.contains(finding.target.addr);
@@ -221,9 +224,8 @@ impl Running<'_> {
     }
 
     fn record(&mut self, record: Record, board: &Board) {
-        if record.is_reported(&board.stages)
-            && let Some(finding) = record.finding(&board.stages)
-        {
+        let Some(finding) = record.finding(&board.stages) else { return };
+        if record.is_reported(&board.stages) {
             let mac = mac_of(board, finding.target.addr);
             if let IpAddr::V4(addr) = finding.target.addr
                 && let Some(egress) = board.egresses.of(addr)
@@ -232,6 +234,8 @@ impl Running<'_> {
                 self.heard[egress.link] += 1;
             }
             self.reporter.finding(finding, mac);
+        } else {
+            self.reporter.finding_beside(&finding);
         }
     }
 
@@ -263,6 +267,8 @@ impl Running<'_> {
             reading.probes += board.counters.probes.get();
             reading.open += board.counters.open.get();
             reading.answered += board.counters.answered.get();
+            let asked = board.config.addresses.len() as f64 * f64::from(board.config.ports.len());
+            self.reporter.progress(reading.elapsed, board.counters.targets_probed.get() as f64 / asked.max(1.0));
         }
         let progress = meter.read(reading);
         self.reporter.event(Event::Progress(progress));
@@ -274,7 +280,7 @@ impl Running<'_> {
         let broken = ended.board.as_ref().map(|board| Broken::of(board, &ended.links, &heard)).unwrap_or_default();
         ended.board.iter().flat_map(|board| board.pace.changes()).for_each(|change| reporter.event(Event::Rate(change)));
         let patience = if stop.is_stopped() { NAMES_WHEN_STOPPED } else { NAMES };
-        let summary = Account {
+        let mut summary = Account {
             request,
             plan,
             ended,
@@ -310,9 +316,9 @@ impl Running<'_> {
         if request.show.down && !plan.connect.is_empty() {
             let unheard = plan.connect.iter().filter(|addr| !knows(addr));
             rest.extend(unheard.map(|addr| silent_host(addr, None, roll(addr, 0))));
-            rest.sort_unstable_by_key(|host| host.addr);
         }
-        reporter.close(mac, roll, rest.into_iter(), patience);
+        summary.hosts_suspect = reporter.close(mac, roll, rest, patience);
+        summary.hosts_hidden = if request.hide_suspect { summary.hosts_suspect } else { 0 };
         summary
     }
 }

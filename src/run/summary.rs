@@ -109,7 +109,7 @@ impl Account<'_> {
     /// Whether the deadline came before every target had its attempts.
     fn is_short(&self, board: &Board) -> bool {
         board.config.deadline.is_some_and(|deadline| self.ended.elapsed >= deadline.since(crate::time::Time::ZERO))
-            && !board.stages.iter().all(|(_, stage)| stage.is_covered())
+            && !board.stages.iter().filter(|(_, stage)| stage.reported).all(|(_, stage)| stage.is_covered())
     }
 
     fn connect(&self, summary: &mut Summary, ports: u64) {

@@ -8,6 +8,7 @@ use super::board::{Board, ScanPhase};
 use super::prober::{Poll, Prober, Shot, Source};
 use super::stage::{Stage, Stages};
 use super::survey::Survey;
+use super::suspicion::ControlPorts;
 use super::sweep::Sweep;
 use crate::target::{AddressRange, AddressSet, PortSet, TargetSpace};
 use crate::time::Time;
@@ -23,6 +24,8 @@ pub struct Conductor {
     /// Addresses that belong to a stage already.
     staged: AddressSet,
     canary_staged: bool,
+    /// Until they are asked.
+    controls: Option<ControlPorts>,
     last_called: bool,
     /// Whether the frame last peeked at is an ARP request.
     asking: bool,
@@ -56,6 +59,7 @@ impl Conductor {
             helpers: Vec::new(),
             staged: AddressSet::new(),
             canary_staged: false,
+            controls: Some(ControlPorts::draw(board.config.seed, &board.config.ports, board.config.canary)),
             last_called: false,
             asking: false,
             board,
@@ -116,7 +120,7 @@ impl Conductor {
         }
         let silent = self.ends(since, over);
         let called = if over || !self.last_called { Time::ZERO } else { self.sweep.settled() };
-        let end = if self.outstanding() == 0 && !over { called } else { silent.max(called) };
+        let end = if !self.is_owed() && !over { called } else { silent.max(called) };
         if now < end {
             return earlier(asking, Poll::Wait(end.min(now + GLANCE)));
         }
@@ -135,7 +139,7 @@ impl Conductor {
     /// Everything reachable that is in no stage yet becomes the next one; if there is nothing, waits.
     fn next_stage(&mut self, now: Time) {
         if let Some(stage) = self.canary_stage() {
-            self.begin(now, stage, 1);
+            self.begin(now, stage, self.board.config.rate_over(1));
             return;
         }
         let board = &self.board;
@@ -154,20 +158,21 @@ impl Conductor {
                 if accounted {
                     self.survey(now, stage);
                 } else {
-                    self.begin(now, stage, hosts);
+                    self.begin(now, stage, rate);
                 }
                 return;
             }
         }
         if !matches!(self.course, Course::Waiting(_)) {
             self.begin_waiting(now);
+        } else if let Some((stage, rate)) = self.control_stage() {
+            self.begin(now, stage, rate);
         }
     }
 
-    fn begin(&mut self, now: Time, stage: Stage, hosts: u128) {
+    fn begin(&mut self, now: Time, stage: Stage, rate: u64) {
         self.conclude(now);
         let board = &self.board;
-        let rate = board.config.rate_over(hosts);
         let Some(number) = board.stages.begin(stage) else { return };
         let mut shares = (0..board.config.senders).map(|sender| Prober::new(Arc::clone(board), number, sender, rate));
         self.prober = shares.next().map(Lead::Share);
@@ -205,6 +210,21 @@ impl Conductor {
         Some(Stage::new(space, config.seed, config.senders, config.most_attempts, config.host_rate, false))
     }
 
+    /// When all else is known: control probes to hosts that are open suspiciously often, no faster than the path was found to bear.
+    fn control_stage(&mut self) -> Option<(Stage, u64)> {
+        let controls = self.controls.take()?;
+        let Board { config, stages, pace, .. } = &*self.board;
+        let asked = stages.iter().filter(|(_, stage)| stage.reported);
+        let suspects = asked.map(|(_, stage)| stage.opens.suspects(&stage.space)).reduce(|some, more| some.union(&more))?;
+        if suspects.is_empty() || controls.are_asked() {
+            return None;
+        }
+        let found = Some(pace.rate()).filter(|rate| *rate > 0).unwrap_or(u64::MAX);
+        let rate = config.rate_over(suspects.len()).min(found);
+        let space = TargetSpace::new(suspects, controls.ports().clone()).ok()?;
+        Some((Stage::new(space, config.seed, config.senders, config.most_attempts, rate, false), rate))
+    }
+
     fn begin_waiting(&mut self, now: Time) -> Poll {
         self.board.enter(ScanPhase::Waiting);
         self.course = Course::Waiting(now);
@@ -235,10 +255,13 @@ impl Conductor {
         matches!(self.prober, Some(Lead::Survey(_)))
     }
 
-    /// Probed targets that have not answered.
-    fn outstanding(&self) -> u64 {
-        let counters = &self.board.counters;
-        counters.targets_probed.get().saturating_sub(counters.answered.get())
+    /// Whether somebody who was probed last has not answered. Before control probes everybody else was waited for.
+    fn is_owed(&self) -> bool {
+        let Board { counters, stages, .. } = &*self.board;
+        match stages.iter().last() {
+            Some((_, stage)) if self.controls.is_none() && !stage.reported => stage.has_silent(),
+            _ => counters.targets_probed.get() > counters.answered.get(),
+        }
     }
 
     fn all_known(&self) -> bool {

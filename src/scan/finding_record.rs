@@ -16,12 +16,27 @@ pub struct Record {
     pub(crate) time: u32,
     /// Microseconds; [`u32::MAX`] = unknown.
     pub(crate) rtt: u32,
-    /// Who answered; 0.0.0.0 = the target.
-    pub(crate) reason_addr: Ipv4Addr,
+    pub(crate) detail: Detail,
     pub(crate) reason: Reason,
     pub(crate) ttl: u8,
     pub(crate) attempt: u8,
     pub(crate) stage: u8,
+}
+
+/// What else is known, by the kind of answer: of a SYN-ACK, which nobody else can send, the window; of an error, who sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Detail(u32);
+
+impl Detail {
+    /// Of a SYN-ACK.
+    pub(crate) fn window(window: u16) -> Self {
+        Self(window.into())
+    }
+
+    /// Of any other answer; 0.0.0.0 = the target sent it.
+    pub(crate) fn sender(sender: Ipv4Addr) -> Self {
+        Self(sender.to_bits())
+    }
 }
 
 const _: () = assert!(size_of::<Record>() <= 24);
@@ -30,14 +45,17 @@ impl Record {
     /// The finding it stands for.
     pub fn finding(&self, stages: &Stages) -> Option<Finding> {
         let stage = stages.at(usize::from(self.stage))?;
+        let is_open = self.reason == Reason::SynAck;
+        let sender = Some(self.detail.0).filter(|bits| !is_open && *bits != 0);
         Some(Finding {
             target: stage.space.get(self.index),
             outcome: Outcome {
                 state: state_of(self.reason),
                 reason: self.reason,
-                reason_addr: (!self.reason_addr.is_unspecified()).then_some(IpAddr::V4(self.reason_addr)),
+                reason_addr: sender.map(|bits| IpAddr::V4(Ipv4Addr::from_bits(bits))),
             },
             ttl: Some(self.ttl),
+            window: is_open.then_some(self.detail.0 as u16),
             rtt: (self.rtt != u32::MAX).then(|| Duration::from_micros(u64::from(self.rtt))),
             attempt: self.attempt,
             time: Time::from_nanos(u64::from(self.time) * 1_000_000),

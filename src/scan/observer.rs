@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::board::{Board, Count};
 use super::cookie::Flow;
 use super::echo::Echo;
-use super::finding_record::Record;
+use super::finding_record::{Detail, Record};
 use super::neighbours::News;
 use super::outcome::Reason;
 use super::stage::Stage;
@@ -40,7 +40,7 @@ struct Claim {
     sequence: u32,
     reason: Reason,
     ttl: u8,
-    reason_addr: Ipv4Addr,
+    detail: Detail,
 }
 
 impl Observer {
@@ -89,7 +89,7 @@ impl Observer {
             sequence: reply.acknowledgement.wrapping_sub(1),
             reason,
             ttl: reply.ttl,
-            reason_addr: Ipv4Addr::UNSPECIFIED,
+            detail: if reason == Reason::SynAck { Detail::window(reply.window) } else { Detail::sender(Ipv4Addr::UNSPECIFIED) },
         };
         let Some(record) = self.judge(arrived, &claim) else { return counted(invalid) };
         Observed { record: record.ok(), reset: (reason == Reason::SynAck).then_some(reply) }
@@ -105,7 +105,7 @@ impl Observer {
             sequence: quoted.sequence,
             reason,
             ttl: error.ttl,
-            reason_addr: if error.source == quoted.destination { Ipv4Addr::UNSPECIFIED } else { error.source },
+            detail: Detail::sender(if error.source == quoted.destination { Ipv4Addr::UNSPECIFIED } else { error.source }),
         };
         match self.judge(arrived, &claim) {
             Some(record) => Observed { record: record.ok(), reset: None },
@@ -139,7 +139,10 @@ impl Observer {
         if stage.reported {
             counters.answered.add(1);
             match claim.reason {
-                Reason::SynAck => counters.open.add(1),
+                Reason::SynAck => {
+                    stage.opens.add(index);
+                    counters.open.add(1);
+                }
                 Reason::Reset => counters.closed.add(1),
                 _ => counters.filtered.add(1),
             }
@@ -148,7 +151,7 @@ impl Observer {
             index,
             time: (arrived.as_nanos() / 1_000_000) as u32,
             rtt: rtt.map_or(u32::MAX, |rtt| rtt.as_micros().min(u128::from(u32::MAX - 1)) as u32),
-            reason_addr: claim.reason_addr,
+            detail: claim.detail,
             reason: claim.reason,
             ttl: claim.ttl,
             // An audit asks in the course of a pass who was silent in it: once more.

@@ -154,10 +154,19 @@ pub struct Finding {
     pub outcome: Outcome,
     /// Time to live of the reply on arrival; unknown from connect().
     pub ttl: Option<u8>,
+    /// Window of the SYN-ACK, unscaled; unknown from connect().
+    pub window: Option<u16>,
     /// Round-trip time; left out where the reply cannot be matched to one transmission.
     pub rtt: Option<Duration>,
     /// Which attempt was answered, from 1.
     pub attempt: u8,
     /// When the reply arrived.
     pub time: Time,
+}
+
+impl Finding {
+    /// Whether it is a SYN-ACK that lets nothing be sent: a SYN proxy's, not a server's.
+    pub fn is_zero_window(&self) -> bool {
+        self.window == Some(0)
+    }
 }

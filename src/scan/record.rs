@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::completeness::Completeness;
 use super::outcome::{Finding, Reason};
 use super::rate::Limit;
+use super::suspicion::Suspicion;
 use crate::packet::MacAddr;
 use crate::target::PortSet;
 
@@ -123,6 +124,8 @@ pub struct HostRecord {
     pub unanswered: u64,
     /// How many ports were never probed: the host was down, this machine could not ask, or the scan ended.
     pub not_probed: u64,
+    /// Why its open ports are not believed, if they are not.
+    pub suspect: Option<Suspicion>,
 }
 
 /// The end of a scan: every probe and reply accounted for.
@@ -140,6 +143,10 @@ pub struct Summary {
     pub hosts_filtered: u64,
     /// Hosts none of whose ports this machine could ask: local causes, gateways that did not answer.
     pub hosts_not_probed: u64,
+    /// Hosts whose open ports are not believed.
+    pub hosts_suspect: u64,
+    /// Of these, left out of the results because that was asked for.
+    pub hosts_hidden: u64,
     /// Targets asked for.
     pub targets: u64,
     /// SYNs sent, or connections begun.

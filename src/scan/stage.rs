@@ -7,6 +7,7 @@ use super::answered::Answered;
 use super::completeness::Completeness;
 use super::marks::Marks;
 use super::outcome::Reason;
+use super::suspicion::Opens;
 use crate::target::{Permutation, Target, TargetSpace};
 use crate::time::Time;
 
@@ -19,8 +20,10 @@ pub struct Stage {
     pub order: Permutation,
     /// Who has answered.
     pub answered: Answered,
-    /// Whether its findings are reported: not for the stage of the `--canary`.
+    /// Whether its findings are reported: not for the stages of the `--canary` and of control probes.
     pub reported: bool,
+    /// How many ports of each host are open.
+    pub opens: Opens,
     senders: u64,
     /// By sender, then attempt; made when the attempt begins, which most of the later ones never do.
     marks: Vec<OnceLock<Marks>>,
@@ -44,6 +47,7 @@ impl Stage {
         Self {
             order: Permutation::new(targets, seed),
             answered: Answered::new(targets),
+            opens: Opens::new(&space),
             space,
             reported,
             senders,

@@ -215,3 +215,32 @@ fn the_practice_network_answers_like_a_network() {
     let open = |port: u16| text(&output.stdout).contains(&format!("\"port\":{port},\"proto\":\"tcp\",\"state\":\"open\""));
     assert!(open(22) && open(445) && !open(23), "{}", text(&output.stdout));
 }
+
+#[test]
+fn a_tarpit_is_flagged_in_every_format_and_left_out_if_asked() {
+    for (option, is_hidden) in [("", false), ("--hide-suspect", true)] {
+        let dir = tempfile::tempdir().unwrap();
+        let outputs = ["text", "json", "list", "grepable"].map(|format| format!("-o {format}:{}/{format}", dir.path().display()));
+        let script = format!("exec $0 demo -- --syn -n -q {option} {} 10.20.0.5 10.20.0.66 -p 20-45,445", outputs.join(" "));
+        let Some(output) = with_loopback(&script) else { return };
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let [plain, json, list, grepable] =
+            ["text", "json", "list", "grepable"].map(|format| std::fs::read_to_string(dir.path().join(format)).unwrap());
+        let why = "5 random high ports are open too, every one asked";
+        // The command line names it in any case.
+        let tells = |written: &str, what| written.lines().any(|line| line.contains(what) && !line.contains("--syn"));
+        let said = [&plain, &json, &list, &grepable].map(|written| (tells(written, "10.20.0.66"), tells(written, why)));
+        assert_eq!(said, [(!is_hidden, !is_hidden); 4], "{plain}{list}{grepable}");
+        let known = [&plain, &json, &list, &grepable].map(|written| written.contains("10.20.0.5"));
+        assert_eq!(known, [true; 4]);
+        let records: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let summary = records.last().unwrap();
+        assert_eq!((&summary["hosts_suspect"], &summary["hosts_hidden"]), (&1.into(), &u64::from(is_hidden).into()));
+        let ports = records.iter().filter(|record| record["type"] == "port").count() as u64;
+        // All of the tarpit's ports are open and no others.
+        assert_eq!(summary["open"].as_u64(), Some(ports + if is_hidden { 27 } else { 0 }), "{json}");
+        let counted = if is_hidden { "2 of 2 hosts up (1 suspect host hidden)" } else { "2 of 2 hosts up (1 suspect)" };
+        assert!(plain.contains(counted), "{plain}");
+        assert_eq!([&list, &grepable].map(|written| written.contains("# 1 suspect host hidden\n")), [is_hidden; 2]);
+    }
+}

@@ -1,8 +1,8 @@
 //! Whole scans of simulated networks in virtual time. The table is a snapshot: a change of behaviour shows as a difference in review.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use synprobe::net::Receiver as _;
 use synprobe::packet::MacAddr;
 use synprobe::run::{Inlet, lockstep};
 use synprobe::scan::{
-    Board, Cookie, Egress, EgressMap, Finding, Neighbours, NextHop, Observer, RatePolicy, ScanConfig, SourcePorts, State, Wanted,
+    Board, ControlPorts, Cookie, Egress, EgressMap, Finding, Neighbours, NextHop, Observer, RatePolicy, ScanConfig, SourcePorts, State,
+    Wanted,
 };
 use synprobe::target::{AddressRange, AddressSet, PortSet};
 use synprobe::time::Time;
@@ -31,6 +32,8 @@ struct Done {
     board: Arc<Board>,
     network: VirtualNetwork,
     findings: Vec<Finding>,
+    /// Answers that are not about a target.
+    beside: Vec<Finding>,
     ended: Time,
     targets: Vec<Ipv4Network>,
     ports: PortSet,
@@ -102,15 +105,16 @@ fn scan(topology: Topology, targets: &[&str], ports: &str, seed: u64, tune: impl
     let cookie = Cookie::new([7; 16], block, Cookie::most(block));
     let board = Arc::new(Board::new(config, cookie, egresses, neighbours));
     let mut inlets = [Inlet::new(network.receiver(), Observer::new(Arc::clone(&board), 0), network.transmitter())];
-    let mut findings = Vec::new();
+    let (mut findings, mut beside) = (Vec::new(), Vec::new());
     lockstep(&board, &mut || vec![network.transmitter()], &mut inlets, &VirtualTime(network.clone()), &mut |record| {
-        findings.extend(record.finding(&board.stages));
+        let into = if record.is_reported(&board.stages) { &mut findings } else { &mut beside };
+        into.extend(record.finding(&board.stages));
     });
     let ended = network.now();
     // What was sent last arrives.
     network.advance(ended + Duration::from_millis(700));
     network.receiver().receive(Duration::ZERO, &mut |_| {}).expect("a simulated link does not fail");
-    Done { board, network, findings, ended, targets, ports }
+    Done { board, network, findings, beside, ended, targets, ports }
 }
 
 /// A rate that is kept, and two attempts, whatever is lost.
@@ -234,4 +238,63 @@ fn the_deadline_ends_it_in_time() {
     assert!(done.seconds() < 2.6, "{}", done.seconds());
     let probed = done.board.counters.targets_probed.get();
     assert!((9_000..=20_100).contains(&probed), "{probed}");
+}
+
+/// How many hosts have all five control ports open, and how many answers of control ports there are.
+fn controls(done: &Done) -> (usize, usize) {
+    let controls = ControlPorts::draw(done.board.config.seed, &done.ports, None);
+    let mut hosts: BTreeMap<IpAddr, Vec<u16>> = BTreeMap::new();
+    for finding in &done.beside {
+        assert!(controls.ports().contains(finding.target.port), "{finding:?}");
+        let open = hosts.entry(finding.target.addr).or_default();
+        open.extend((finding.outcome.state == State::Open).then_some(finding.target.port));
+    }
+    (hosts.values().filter(|open| controls.are_all_in(open.iter().copied())).count(), done.beside.len())
+}
+
+#[test]
+fn control_probes_tell_proxies_from_busy_hosts() {
+    let scanned = |host: HostSpec| scan(routed(host, PathSpec::new()), &["10.1.0.0/28"], "1-1000", 4, |_| {});
+    let proxies = scanned(HostSpec::syn_proxy());
+    assert_eq!(controls(&proxies), (16, 80));
+    assert_eq!(proxies.board.counters.open.get(), 16_000, "control ports are not among the open ones");
+    assert_eq!(proxies.findings.iter().filter(|finding| finding.is_zero_window()).count(), 16_000);
+    proxies.network.truth(|truth| assert_eq!(truth.half_open(), 0));
+    // Busy, and what is not served is closed, silent or refused.
+    for rest in [PortState::Closed, PortState::Silent, PortState::Rejected(Rejection::HOST_PROHIBITED)] {
+        let busy = scanned(HostSpec::all(rest).ports(1..=600, PortState::Open));
+        let (suspect, answers) = controls(&busy);
+        assert_eq!((suspect, answers), (0, if rest == PortState::Silent { 0 } else { 80 }), "{rest:?}");
+        assert_eq!(busy.board.counters.open.get(), 9600);
+    }
+}
+
+#[test]
+fn a_normal_host_gets_no_control_probe() {
+    for rest in [PortState::Closed, PortState::Silent] {
+        let host = HostSpec::all(rest).ports(1..=20, PortState::Open);
+        let done = scan(routed(host, PathSpec::new()), &["10.1.0.0/28"], "1-1000", 4, |_| {});
+        assert_eq!((done.board.stages.iter().count(), done.beside.len()), (1, 0), "{rest:?}");
+    }
+}
+
+#[test]
+fn control_probes_keep_to_what_the_path_bears() {
+    let path = PathSpec::new().up(Element::Policer(Limit { per_second: 5000.0, burst: 100.0 }.into()));
+    let done = scan(routed(HostSpec::syn_proxy(), path), &["10.1.0.0/21"], "1-12", 4, |_| {});
+    let (suspect, answers) = controls(&done);
+    assert!(suspect >= 2048 * 99 / 100, "{suspect} of 2048 by {answers} answers");
+    // A host's share of probes after the scan is five, each a few times at most.
+    let beside = done.board.counters.probes.get() as f64 / (2048.0 * 12.0);
+    assert!(beside < 2.6, "{beside} probes a target");
+}
+
+#[test]
+fn control_probes_wait_for_nobody_when_time_is_up() {
+    let done = scan(routed(HostSpec::syn_proxy(), PathSpec::new()), &["10.1.0.0/24"], "1-100", 4, |config| {
+        at(config, 10_000);
+        config.deadline = Some(Time::from_nanos(2_000_000_000));
+    });
+    assert!(done.seconds() < 2.6, "{}", done.seconds());
+    assert_eq!((done.board.stages.iter().count(), done.beside.len()), (1, 0));
 }

@@ -204,6 +204,10 @@ pub(crate) struct OutputArgs {
     #[arg(long)]
     pub(crate) open: bool,
 
+    /// Leave out hosts something else seems to answer for; findings are then held until their host is settled
+    #[arg(long)]
+    pub(crate) hide_suspect: bool,
+
     /// Say the reason of each state
     #[arg(long)]
     pub(crate) reason: bool,

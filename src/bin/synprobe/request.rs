@@ -37,6 +37,7 @@ pub(crate) fn of(args: &Args, typed: &[OsString], targets: &Targets) -> Result<R
         reverse_names: !args.scan.no_names,
         canary: targets.canary,
         show: show(args),
+        hide_suspect: args.output.hide_suspect,
         unresolved: targets.unresolved,
         arguments: typed.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
         note: args.output.note.clone(),

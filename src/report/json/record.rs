@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::report::Epoch;
-use crate::scan::{Completeness, EgressRecord, Finding, HostRecord, Pace, RateChange, Reason, ScanRecord, Shortfall, State, Summary};
+use crate::scan::{
+    Completeness, EgressRecord, Finding, HostRecord, Pace, RateChange, Reason, ScanRecord, Shortfall, State, Summary, Suspicion,
+};
 use crate::target::services;
 use crate::time::Time;
 
@@ -67,6 +69,14 @@ pub(super) struct Host<'a> {
     closed_reasons: BTreeMap<&'static str, u64>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     filtered_reasons: BTreeMap<&'static str, u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suspect: Option<Suspect>,
+}
+
+#[derive(Serialize)]
+struct Suspect {
+    reason: &'static str,
+    detail: String,
 }
 
 #[derive(Serialize)]
@@ -87,6 +97,8 @@ pub(super) struct Port {
     rtt_us: Option<u64>,
     attempt: u8,
     time: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suspect: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -137,6 +149,8 @@ pub(super) struct Totals<'a> {
     hosts_down: u64,
     hosts_filtered: u64,
     hosts_not_probed: u64,
+    hosts_suspect: u64,
+    hosts_hidden: u64,
     targets: u64,
     probes: u64,
     canaries: u64,
@@ -203,6 +217,7 @@ pub(super) fn host(host: &HostRecord) -> Record<'_> {
         not_probed: host.not_probed,
         closed_reasons: by_word(&host.closed),
         filtered_reasons: by_word(&host.filtered),
+        suspect: host.suspect.map(|suspicion| Suspect { reason: suspicion.as_str(), detail: suspicion.to_string() }),
     })
 }
 
@@ -219,6 +234,7 @@ pub(super) fn port(finding: &Finding, epoch: Epoch) -> Record<'static> {
         rtt_us: finding.rtt.map(micros),
         attempt: finding.attempt,
         time: seconds(epoch.at(finding.time)),
+        suspect: finding.is_zero_window().then_some(Suspicion::ZeroWindow(1).as_str()),
     })
 }
 
@@ -230,6 +246,8 @@ pub(super) fn summary(summary: &Summary) -> Record<'_> {
         hosts_down: summary.hosts_down,
         hosts_filtered: summary.hosts_filtered,
         hosts_not_probed: summary.hosts_not_probed,
+        hosts_suspect: summary.hosts_suspect,
+        hosts_hidden: summary.hosts_hidden,
         targets: summary.targets,
         probes: summary.probes,
         canaries: summary.canaries,

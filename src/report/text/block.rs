@@ -13,6 +13,9 @@ use crate::target::services;
 pub(super) fn of(host: &HostRecord, style: Style) -> String {
     let mut block = head(host, style);
     block.push('\n');
+    if let Some(suspicion) = host.suspect {
+        _ = writeln!(block, "  suspect: {suspicion}");
+    }
     aligned(&mut block, &host.ports, style);
     for state in [State::Closed, State::Filtered] {
         let rest = rest_of(host, state);
@@ -58,6 +61,9 @@ fn aligned(block: &mut String, ports: &[Finding], style: Style) {
         if style.reasons {
             _ = write!(block, "  {}", evidence(finding));
         }
+        if finding.is_zero_window() {
+            block.push_str("  zero window");
+        }
         block.truncate(block.trim_end().len());
         block.push('\n');
     }
@@ -89,11 +95,26 @@ fn span(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::sample;
+    use crate::scan::Suspicion;
 
     #[test]
     fn times_are_short() {
         let texts = [3, 42_000, 94_999, 410_000, 9_940_000, 9_960_000, 250_400_000, 999_600_000, 2_340_000_000];
         let texts = texts.map(|nanos| span(Duration::from_nanos(nanos)));
         assert_eq!(texts, ["<0.01 ms", "0.04 ms", "0.09 ms", "0.4 ms", "9.9 ms", "10 ms", "250 ms", "1.0 s", "2.3 s"]);
+    }
+
+    #[test]
+    fn a_port_with_a_window_of_zero_says_so() {
+        let mut host = sample::hosts().remove(0);
+        host.ports.truncate(1);
+        host.ports[0].window = Some(0);
+        host.suspect = Some(Suspicion::ZeroWindow(1));
+        let block = of(&host, Style { reasons: true, ..Style::default() });
+        assert!(
+            block.contains("\n  suspect: 1 port answered with a window of zero\n  22/tcp  open  ssh  syn-ack ttl 64  zero window\n"),
+            "{block}"
+        );
     }
 }

@@ -32,7 +32,12 @@ fn hosts(summary: &Summary) -> String {
     ];
     // Those without a route are not among the scan's addresses.
     let asked = counted(summary.addresses.saturating_add(summary.unroutable), "host");
-    format!("{} of {asked} up{}", summary.hosts_up, listed(&counts))
+    let suspects = match (summary.hosts_suspect, summary.hosts_hidden) {
+        (0, _) => String::new(),
+        (suspect, 0) => format!(" ({suspect} suspect)"),
+        (_, hidden) => format!(" ({} hidden)", counted(hidden, "suspect host")),
+    };
+    format!("{} of {asked} up{suspects}{}", summary.hosts_up, listed(&counts))
 }
 
 fn ports(summary: &Summary) -> String {
@@ -116,5 +121,14 @@ mod tests {
             of(&one),
             "1 of 1 host up; 1 open port; 1 probe in <1 ms; losses: 1 reply dropped by the receiver, 1 probe not sent, 1 reset not sent, 1 record not written\n"
         );
+    }
+
+    #[test]
+    fn suspects_are_counted_and_so_are_those_left_out() {
+        let told =
+            |hosts_suspect, hosts_hidden| hosts(&Summary { addresses: 4, hosts_up: 3, hosts_suspect, hosts_hidden, ..Summary::default() });
+        assert_eq!(told(0, 0), "3 of 4 hosts up, 1 silent");
+        assert_eq!(told(2, 0), "3 of 4 hosts up (2 suspect), 1 silent");
+        assert_eq!(told(1, 1), "3 of 4 hosts up (1 suspect host hidden), 1 silent");
     }
 }

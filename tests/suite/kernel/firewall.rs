@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use synprobe::run::{Request, Technique};
-use synprobe::scan::{Outcome, Reason, State};
+use synprobe::scan::{Outcome, Reason, State, Suspicion};
 
 use super::bed::{Bed, Told, request, scan};
 use crate::connect::ICMP;
@@ -42,6 +42,27 @@ fn every_kind_of_refusal_is_told_exactly() {
     assert!(syn.summary.is_complete(), "{:?}", syn.summary);
     let connect = scan(&Request { technique: Technique::Connect, ..asked });
     assert_eq!(verdicts(&connect), verdicts(&syn));
+}
+
+#[test]
+fn a_transparent_proxy_is_flagged_and_a_busy_host_is_not() {
+    let Some(mut bed) = Bed::of("firewall::a_transparent_proxy_is_flagged_and_a_busy_host_is_not") else { return };
+    bed.answer_for("10.64.0.0/24");
+    let proxy = "table ip proxy {\n chain pre {\n  type nat hook prerouting priority -100;\n  ip daddr 10.64.0.1 tcp dport 1-65535 redirect to :9000\n }\n}\n";
+    if !bed.firewall(proxy) {
+        return;
+    }
+    let _listening = bed.listen(&(9000..9060).collect::<Vec<u16>>());
+    let asked = request("10.64.0.1-3", "9000-9099");
+    for technique in [Technique::Syn, Technique::Connect] {
+        let told = scan(&Request { technique, ..asked.clone() });
+        let suspects: Vec<_> = told.hosts.iter().filter_map(|host| Some((host.addr.to_string(), host.suspect?))).collect();
+        assert_eq!(suspects, [("10.64.0.1".to_owned(), Suspicion::ControlPorts)], "{technique:?}");
+        assert_eq!((told.summary.hosts_suspect, told.summary.hosts_hidden), (1, 0));
+        // Open: everything on the proxy, sixty of a hundred on the others. Five control probes for each.
+        assert_eq!(told.summary.open, 100 + 60 + 60);
+        assert!(told.summary.probes >= 300 + 15, "{:?}", told.summary);
+    }
 }
 
 /// The outcomes, but that connect() learns of a RST by being refused.
