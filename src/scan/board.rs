@@ -10,7 +10,7 @@ use super::echo::Echoes;
 use super::egress::{EgressMap, NextHop};
 use super::neighbours::Neighbours;
 use super::pace::PaceMeter;
-use super::stage::Stages;
+use super::stage::{Stage, Stages};
 use crate::target::{AddressRange, AddressSet};
 use crate::time::Time;
 
@@ -121,7 +121,12 @@ impl Board {
 
     /// What the scan says about what it did not find; known when it has ended, if account was kept.
     pub fn completeness(&self) -> Option<Completeness> {
-        let parts = self.stages.iter().filter(|(_, stage)| stage.reported).filter_map(|(_, stage)| stage.completeness());
+        let account = |stage: &Stage| {
+            let asked = stage.completeness()?;
+            let answered = self.counters.answered.get();
+            Some(stage.presence.as_ref().map_or(asked, |presence| presence.account(stage, asked, self.config.discovery, answered)))
+        };
+        let parts = self.stages.iter().filter(|(_, stage)| stage.reported).filter_map(|(_, stage)| account(stage));
         parts.reduce(Completeness::and)
     }
 
@@ -146,7 +151,7 @@ macro_rules! counters {
 }
 
 counters! {
-    /// SYNs handed to a link.
+    /// SYNs and echo requests handed to a link.
     probes,
     /// Of these, asked beside the passes: canaries, and audits of silent targets.
     canaries,

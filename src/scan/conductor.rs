@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::agenda::{Agenda, Part};
 use super::answered::Answered;
 use super::board::{Board, ScanPhase};
 use super::prober::{Poll, Prober, Shot, Source};
-use super::stage::{Stage, Stages};
+use super::discovery::Discovery;
+use super::stage::Stage;
 use super::survey::Survey;
 use super::sweep::Sweep;
 use crate::target::{AddressRange, AddressSet, PortSet, TargetSpace};
@@ -20,8 +22,7 @@ pub struct Conductor {
     course: Course,
     prober: Option<Lead>,
     helpers: Vec<Prober>,
-    /// Addresses that belong to a stage already.
-    staged: AddressSet,
+    agenda: Agenda,
     canary_staged: bool,
     last_called: bool,
     /// Whether the frame last peeked at is an ARP request.
@@ -54,7 +55,7 @@ impl Conductor {
             course: Course::Sweeping,
             prober: None,
             helpers: Vec::new(),
-            staged: AddressSet::new(),
+            agenda: Agenda::default(),
             canary_staged: false,
             last_called: false,
             asking: false,
@@ -96,6 +97,8 @@ impl Conductor {
             (_, Poll::Done) if self.board.counters.active_senders.get() == 0 => {
                 if self.board.is_over(now) {
                     self.begin_waiting(now)
+                } else if let Some(until) = self.discovered_by().filter(|until| now < *until) {
+                    earlier(asking, Poll::Wait(until.min(now + GLANCE)))
                 } else {
                     self.next_stage(now);
                     // A stage that follows a stage: polled on the next turn.
@@ -139,18 +142,17 @@ impl Conductor {
             return;
         }
         let board = &self.board;
-        let fresh = board.reachable().intersection(&board.config.addresses).difference(&self.staged);
         let number = board.stages.iter().count();
-        if !fresh.is_empty() && number + 1 < Stages::MOST {
-            let hosts = fresh.len();
-            self.staged = self.staged.union(&fresh);
-            if let Ok(space) = TargetSpace::new(fresh, board.config.ports.clone()) {
+        if let Some(Part { addresses, ports, discovers }) = self.agenda.next(board) {
+            let hosts = addresses.len();
+            if let Ok(space) = TargetSpace::new(addresses, ports) {
                 let seed = board.config.seed.wrapping_add((number as u64) << 32);
                 // Too many targets for a bit each: nothing could be said about the silent.
                 let accounted = board.config.is_accounted() && space.len() <= Answered::LIMIT;
                 let rate = board.config.rate_over(hosts);
                 let (senders, rate) = if accounted { (1, rate.min(MARKED)) } else { (board.config.senders, rate) };
                 let stage = Stage::new(space, seed, senders, board.config.most_attempts, rate, true);
+                let stage = if discovers { stage.discovering(&board.config.ports) } else { stage };
                 if accounted {
                     self.survey(now, stage);
                 } else {
@@ -162,6 +164,15 @@ impl Conductor {
         if !matches!(self.course, Course::Waiting(_)) {
             self.begin_waiting(now);
         }
+    }
+
+    /// When all is heard that the stage under way is to show of who is there.
+    fn discovered_by(&self) -> Option<Time> {
+        let board = &self.board;
+        let (_, stage) = board.stages.iter().last()?;
+        let presence = stage.presence.as_ref()?;
+        let everybody = u128::from(presence.count()) == stage.space.addresses().len();
+        (!everybody).then(|| board.counters.last_sent() + board.config.wait.unwrap_or_else(|| board.rtt.patience()))
     }
 
     fn begin(&mut self, now: Time, stage: Stage, hosts: u128) {
@@ -245,14 +256,27 @@ impl Conductor {
         let config = &self.board.config;
         let (asked, to_ask) = self.sweep.progress();
         let asking = to_ask as f64 / 2000.0;
-        let targets = config.addresses.len() as f64 * f64::from(config.ports.len());
+        let targets = config.addresses.len() as f64 * f64::from(config.questions());
         let rate = match self.board.pace.highest() {
             0 => config.rate_over(config.addresses.len()).min(GUESS),
             highest => highest,
         };
         let probing = targets * f64::from(config.attempts) / rate as f64;
-        let done = asking * share(asked, to_ask) + probing * self.prober.as_ref().map_or(0.0, Lead::done);
+        let done = asking * share(asked, to_ask) + probing * self.stage_done();
         self.board.set_done(done / (asking + probing).max(1e-9));
+    }
+}
+
+impl Conductor {
+    /// Share of the probing that is done; how many ports are left to ask when hosts are discovered, nobody knows.
+    fn stage_done(&self) -> f64 {
+        let done = self.prober.as_ref().map_or(0.0, Lead::done);
+        let discovers = self.board.stages.iter().last().is_some_and(|(_, stage)| stage.presence.is_some());
+        match (self.board.config.discovery, discovers) {
+            (Discovery::First, true) => DISCOVERY * done,
+            (Discovery::First, false) if self.prober.is_some() => DISCOVERY + (1.0 - DISCOVERY) * done,
+            _ => done,
+        }
     }
 }
 
@@ -354,6 +378,8 @@ fn earlier(one: Poll, other: Poll) -> Poll {
     }
 }
 
+/// Discovery's part of the work, before it is known how much there will be.
+const DISCOVERY: f64 = 0.3;
 /// The first pass's part of the work.
 const FIRST_PASS: f64 = 0.8;
 /// Probes a second, before there was any.

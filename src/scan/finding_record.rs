@@ -44,7 +44,7 @@ impl Record {
         })
     }
 
-    /// Whether it belongs to a stage that is reported.
+    /// Whether it belongs to a stage that is reported. The finding of a target that the scan was not asked for says only that its host is there.
     pub fn is_reported(&self, stages: &Stages) -> bool {
         stages.at(usize::from(self.stage)).is_some_and(|stage| stage.reported)
     }

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::answered::Answered;
 use super::completeness::Completeness;
+use super::discovery::Presence;
 use super::marks::Marks;
 use super::outcome::Reason;
-use crate::target::{Permutation, Target, TargetSpace};
+use crate::target::{Permutation, PortSet, Target, TargetSpace};
 use crate::time::Time;
 
 /// Targets in their order, with what is remembered of each.
@@ -21,6 +22,8 @@ pub struct Stage {
     pub answered: Answered,
     /// Whether its findings are reported: not for the stage of the `--canary`.
     pub reported: bool,
+    /// Who is there, where that is what the stage is to show.
+    pub presence: Option<Presence>,
     senders: u64,
     /// By sender, then attempt; made when the attempt begins, which most of the later ones never do.
     marks: Vec<OnceLock<Marks>>,
@@ -46,6 +49,7 @@ impl Stage {
             answered: Answered::new(targets),
             space,
             reported,
+            presence: None,
             senders,
             marks: (0..senders * u64::from(attempts)).map(|_| OnceLock::new()).collect(),
             share: (targets.div_ceil(senders), rate.div_ceil(senders)),
@@ -55,6 +59,22 @@ impl Stage {
             attempts: u64::from(attempts),
             completeness: OnceLock::new(),
         }
+    }
+
+    /// The same, to show who is there: of its ports only those count that are among `ports`.
+    #[must_use]
+    pub(super) fn discovering(self, ports: &PortSet) -> Self {
+        Self { presence: Some(Presence::new(&self.space, ports)), ..self }
+    }
+
+    /// Whether the targets of a port are among those that the scan was asked for.
+    pub fn counts(&self, port: u16) -> bool {
+        self.reported && self.presence.as_ref().is_none_or(|presence| presence.wanted().contains(port))
+    }
+
+    /// How many targets of each host are among those that the scan was asked for.
+    pub fn wanted(&self) -> u64 {
+        self.presence.as_ref().map_or(self.space.ports().len(), |presence| presence.wanted().len()).into()
     }
 
     /// Notes that attempt `attempt` (from 1) at `step` of `sender`'s share leaves now.
@@ -72,7 +92,7 @@ impl Stage {
     /// Notes that a target answered, for the first time, attempt `attempt`.
     pub(super) fn answered_first(&self, attempt: u8, reason: Reason) {
         self.answers.fetch_add(1, Ordering::Relaxed);
-        if matches!(reason, Reason::SynAck | Reason::Reset) {
+        if reason.is_owed() {
             // Canaries and audits are beside the attempts.
             if let Some(count) = self.firsts.get(usize::from(attempt) - 1) {
                 count.fetch_add(1, Ordering::Relaxed);
