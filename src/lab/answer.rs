@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 use super::element::{Kind, Traffic};
 use super::seen::{Packet, QUOTED};
 use crate::packet::{
-    ArpReply, EchoReply, Hop, IcmpMessage, MacAddr, Medium, TcpFlags, TcpSegment, write_arp_reply, write_echo_reply, write_icmp_error, write_tcp,
+    ArpReply, EchoReply, Hop, IcmpMessage, MacAddr, Medium, TcpFlags, TcpSegment, write_arp_reply, write_echo_reply, write_icmp_error,
+    write_tcp,
 };
 
 /// A frame for the scanner, not yet written.

@@ -6,6 +6,7 @@
 mod broken;
 mod clock;
 pub mod connect;
+mod discovery;
 mod ledger;
 mod lockstep;
 mod open;

@@ -35,17 +35,36 @@ impl<'a> Reporter<'a> {
         }
     }
 
+    /// The same where hosts are discovered.
+    pub(super) fn discovering(self) -> Self {
+        Self { ledger: self.ledger.remembering(), ..self }
+    }
+
     /// A finding came in.
     pub(super) fn finding(&mut self, finding: Finding, mac: Option<MacAddr>) {
-        if let Some(names) = &self.names {
-            let addr = finding.target.addr;
-            let answered = finding.outcome.reason != Reason::NoResponse;
-            if answered && self.show.singly(finding.outcome.state) && self.asked.insert(addr) {
-                names.ask(addr);
-            }
+        if finding.outcome.reason != Reason::NoResponse && self.show.singly(finding.outcome.state) {
+            self.name(finding.target.addr);
         }
         if let Some(host) = self.ledger.enter(finding, mac, self.events) {
             self.host(host);
+        }
+    }
+
+    /// What came in is of no port that was asked for: it says only whether its host is there, which settles a host without ports.
+    pub(super) fn presence(&mut self, finding: &Finding) {
+        let host = self.ledger.hear(finding);
+        if let Some(host) = host {
+            self.name(host.addr);
+            self.host(host);
+        }
+    }
+
+    /// Looks the name of a host up, if names are wanted.
+    pub(super) fn name(&mut self, addr: IpAddr) {
+        if let Some(names) = &self.names
+            && self.asked.insert(addr)
+        {
+            names.ask(addr);
         }
     }
 

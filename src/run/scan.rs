@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver as Queue, never, select, tick};
 use super::broken::Broken;
 use super::clock::Clock;
 use super::connect::{self, ConnectCounters, ConnectJob, ConnectTally};
+use super::discovery;
 use super::ledger::{Roll, silent_host};
 use super::open::{Raw, config};
 use super::plan::Plan;
@@ -23,7 +24,7 @@ use super::unasked::Unasked;
 use crate::error::Result;
 use crate::net::names::{Resolver, SystemResolver};
 use crate::net::privilege;
-use crate::scan::{Board, Finding, HostRecord, Reason, Record, ScanPhase, ScanRecord, Summary};
+use crate::scan::{Board, Discovery, Finding, HostRecord, HostState, Reason, Record, ScanPhase, ScanRecord, Summary};
 use crate::target::{Permutation, Target, TargetSpace};
 
 /// Runs a scan to its end and tells `events` what happens, on the calling thread. Everything that needs a privilege is opened first;
@@ -64,8 +65,9 @@ pub fn scan_with(request: &Request, resolver: &Arc<dyn Resolver>, stop: &Stop, e
         events(Event::Notice(notice.clone()));
     }
     let resolver = request.reverse_names.then(|| Arc::clone(resolver));
-    let mut course =
-        Running { request, plan: &plan, clock, stop, reporter: Reporter::new(request.show, ports, resolver, events), heard: Vec::new() };
+    let reporter = Reporter::new(request.show, ports, resolver, events);
+    let reporter = if request.discovery == Discovery::Off { reporter } else { reporter.discovering() };
+    let mut course = Running { request, plan: &plan, clock, stop, reporter, heard: Vec::new() };
     let ended = course.run(raw, unprivileged)?;
     Ok(course.close(&ended))
 }
@@ -80,16 +82,17 @@ pub fn plan(request: &Request) -> Result<PlanRecord> {
     Ok(plan.record(request, config.as_ref()))
 }
 
-/// The probes [`scan`] would send to silent targets, in order: target and attempt; ends when `each` says false.
+/// The probes [`scan`] would send to silent targets, in order: target and attempt; port 0 is an ICMP echo request. Ends when `each` says false.
 ///
 /// # Errors
 /// As [`scan`].
 pub fn preview(request: &Request, each: &mut dyn FnMut(Target, u8) -> bool) -> Result<()> {
     let plan = Plan::make(request)?;
-    let raw = plan.syn.as_ref().map(|syn| syn.addresses.clone());
+    let raw = plan.syn.as_ref().map_or_else(Vec::new, |syn| discovery::asked(request, syn));
+    let connect = Some((plan.connect.clone(), request.ports.clone())).filter(|(addresses, _)| !addresses.is_empty());
     let attempts = plan.syn.as_ref().map_or(connect::attempts(request), |syn| config(request, &plan, syn).attempts_of_the_silent());
-    for addresses in raw.into_iter().chain(Some(plan.connect.clone()).filter(|set| !set.is_empty())) {
-        let space = TargetSpace::new(addresses, request.ports.clone())?;
+    for (addresses, ports) in raw.into_iter().chain(connect) {
+        let space = TargetSpace::new(addresses, ports)?;
         let order = Permutation::new(space.len(), plan.seed);
         for attempt in 1..=attempts {
             for position in 0..order.len() {
@@ -225,6 +228,9 @@ impl Running<'_> {
             && let Some(finding) = record.finding(&board.stages)
         {
             let mac = mac_of(board, finding.target.addr);
+            if !self.request.ports.contains(finding.target.port) {
+                return self.reporter.presence(&finding);
+            }
             if let IpAddr::V4(addr) = finding.target.addr
                 && let Some(egress) = board.egresses.of(addr)
             {
@@ -311,6 +317,9 @@ impl Running<'_> {
             let unheard = plan.connect.iter().filter(|addr| !knows(addr));
             rest.extend(unheard.map(|addr| silent_host(addr, None, roll(addr, 0))));
             rest.sort_unstable_by_key(|host| host.addr);
+        }
+        if ports == 0 {
+            rest.iter().filter(|host| host.state == HostState::Up).for_each(|host| reporter.name(host.addr));
         }
         reporter.close(mac, roll, rest.into_iter(), patience);
         summary

@@ -4,7 +4,7 @@ use super::board::Board;
 use super::discovery::{Discovery, Presence};
 use super::egress::NextHop;
 use super::stage::{Stage, Stages};
-use crate::target::{AddressSet, PortSet};
+use crate::target::{AddressSet, PortSet, Target};
 
 /// Who has been asked already.
 #[derive(Debug, Default)]
@@ -53,6 +53,11 @@ impl Agenda {
         }
         self.staged = self.staged.union(&fresh);
         Some(Part { addresses: fresh, ports: config.ports.clone(), discovers: false })
+    }
+
+    /// Whether a target of the scan's hosts is asked to discover its host.
+    pub(super) fn discovers(board: &Board, target: Target) -> bool {
+        board.config.discovery != Discovery::Off && Discovery::PORTS.contains(&target.port) && routed(board).contains(target.addr)
     }
 
     /// Those discovered since this was last asked.

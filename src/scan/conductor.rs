@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::agenda::{Agenda, Part};
 use super::answered::Answered;
 use super::board::{Board, ScanPhase};
-use super::prober::{Poll, Prober, Shot, Source};
 use super::discovery::Discovery;
+use super::prober::{Poll, Prober, Shot, Source};
 use super::stage::Stage;
 use super::survey::Survey;
 use super::sweep::Sweep;
@@ -210,7 +210,7 @@ impl Conductor {
         }
         let space = TargetSpace::new(address, PortSet::from_iter([canary.port])).ok()?;
         // In the scan anyway: probed once.
-        if config.addresses.contains(canary.addr) && config.ports.contains(canary.port) {
+        if config.addresses.contains(canary.addr) && (config.ports.contains(canary.port) || Agenda::discovers(&self.board, canary)) {
             return None;
         }
         Some(Stage::new(space, config.seed, config.senders, config.most_attempts, config.host_rate, false))

@@ -101,7 +101,13 @@ impl Presence {
         let found = self.found.load(Ordering::Relaxed);
         let each = answered as f64 / self.count().max(1) as f64;
         let targets = |odds: f64| odds * (once * each + found as f64);
-        Completeness { found, open: self.open.load(Ordering::Relaxed), missed: targets(missed), upper95: targets(upper).ceil() as u64, ..asked }
+        Completeness {
+            found,
+            open: self.open.load(Ordering::Relaxed),
+            missed: targets(missed),
+            upper95: targets(upper).ceil() as u64,
+            ..asked
+        }
     }
 
     /// Hosts of which just one answer came.

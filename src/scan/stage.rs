@@ -1,5 +1,6 @@
 //! A part of the scan with an order of its own: what is reachable when it begins. Hosts that answer ARP later are the next stage.
 
+use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -65,6 +66,11 @@ impl Stage {
     #[must_use]
     pub(super) fn discovering(self, ports: &PortSet) -> Self {
         Self { presence: Some(Presence::new(&self.space, ports)), ..self }
+    }
+
+    /// Whether targets of this address are in it, and are told.
+    pub fn holds(&self, addr: IpAddr) -> bool {
+        self.reported && self.space.addresses().contains(addr)
     }
 
     /// Whether the targets of a port are among those that the scan was asked for.

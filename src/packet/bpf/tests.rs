@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::packet::checksum::checksum;
 use crate::packet::{
-    ArpReply, Checksums, EchoReply, Hop, IcmpMessage, MacAddr, Reply, TcpSegment, write_arp_reply, write_echo_reply, write_icmp_error, write_tcp,
+    ArpReply, Checksums, EchoReply, Hop, IcmpMessage, MacAddr, Reply, TcpSegment, write_arp_reply, write_echo_reply, write_icmp_error,
+    write_tcp,
 };
 
 /// Runs a program as the kernel does: a load past the end drops the frame.
