@@ -80,7 +80,7 @@ impl Presence {
     }
 
     /// The hosts of `space` that answered.
-    pub(super) fn hosts(&self, space: &TargetSpace) -> AddressSet {
+    pub fn hosts(&self, space: &TargetSpace) -> AddressSet {
         let addresses = space.addresses();
         let heard = (0..u64::try_from(addresses.len()).unwrap_or(u64::MAX)).filter(|&host| self.heard.contains(host));
         heard.filter_map(|host| addresses.nth(host)).filter_map(|addr| AddressRange::new(addr, addr)).collect()
