@@ -6,11 +6,12 @@ use std::time::Duration;
 use super::ScanConfig;
 use super::completeness::Completeness;
 use super::cookie::Cookie;
+use super::discovery;
 use super::echo::Echoes;
 use super::egress::{EgressMap, NextHop};
 use super::neighbours::Neighbours;
 use super::pace::PaceMeter;
-use super::stage::{Stage, Stages};
+use super::stage::Stages;
 use crate::target::{AddressRange, AddressSet};
 use crate::time::Time;
 
@@ -121,13 +122,7 @@ impl Board {
 
     /// What the scan says about what it did not find; known when it has ended, if account was kept.
     pub fn completeness(&self) -> Option<Completeness> {
-        let account = |stage: &Stage| {
-            let asked = stage.completeness()?;
-            let answered = self.counters.answered.get();
-            Some(stage.presence.as_ref().map_or(asked, |presence| presence.account(stage, asked, self.config.discovery, answered)))
-        };
-        let parts = self.stages.iter().filter(|(_, stage)| stage.reported).filter_map(|(_, stage)| account(stage));
-        parts.reduce(Completeness::and)
+        discovery::account(&self.stages, self.config.discovery)
     }
 
     /// The addresses that can be probed now: those without a hop, behind a known gateway, or known themselves.

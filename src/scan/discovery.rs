@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::answered::Answered;
 use super::completeness::Completeness;
 use super::outcome::Reason;
-use super::stage::Stage;
+use super::stage::{Stage, Stages};
 use crate::target::{AddressRange, AddressSet, PortSet, TargetSpace};
 
 /// Whether hosts behind a router have to show that they are there before their ports are asked. Hosts on the link do so by ARP.
@@ -42,6 +42,11 @@ impl Discovery {
 pub struct Presence {
     heard: Answered,
     hosts: AtomicU64,
+    /// Hosts with an answer that they owe, and those with more than one.
+    once: Answered,
+    again: Answered,
+    /// How many have just one.
+    singles: AtomicU64,
     /// Ports that the scan asks anyway: their findings count as any others.
     wanted: PortSet,
     found: AtomicU64,
@@ -53,7 +58,11 @@ impl Presence {
     pub(super) fn new(space: &TargetSpace, ports: &PortSet) -> Self {
         let wanted = space.ports().iter().filter(|port| ports.contains(*port)).collect();
         let hosts = u64::try_from(space.addresses().len()).unwrap_or(u64::MAX);
-        Self { heard: Answered::new(hosts), hosts: AtomicU64::new(0), wanted, found: AtomicU64::new(0), open: AtomicU64::new(0) }
+        // No account is kept where there is no bit for each target.
+        let accounted = if space.len() <= Answered::LIMIT { hosts } else { 0 };
+        let [heard, once, again] = [hosts, accounted, accounted].map(Answered::new);
+        let [hosts, singles, found, open] = [(); 4].map(|()| AtomicU64::new(0));
+        Self { heard, hosts, once, again, singles, wanted, found, open }
     }
 
     /// The ports whose findings count.
@@ -61,17 +70,27 @@ impl Presence {
         &self.wanted
     }
 
-    /// Host number `host` answered.
+    /// Host number `host` answered something.
     pub(super) fn hear(&self, host: u64) {
         if self.heard.mark(host) {
             self.hosts.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// A wanted port answered.
-    pub(super) fn found(&self, reason: Reason) {
-        self.found.fetch_add(1, Ordering::Relaxed);
-        self.open.fetch_add(u64::from(reason == Reason::SynAck), Ordering::Relaxed);
+    /// The question to port `port` of host number `host` was answered for the first time.
+    pub(super) fn answered(&self, host: u64, port: u16, reason: Reason) {
+        if !reason.is_owed() {
+            return;
+        }
+        if self.once.mark(host) {
+            self.singles.fetch_add(1, Ordering::Relaxed);
+        } else if self.again.mark(host) {
+            self.singles.fetch_sub(1, Ordering::Relaxed);
+        }
+        if self.wanted.contains(port) {
+            self.found.fetch_add(1, Ordering::Relaxed);
+            self.open.fetch_add(u64::from(reason == Reason::SynAck), Ordering::Relaxed);
+        }
     }
 
     /// How many hosts answered.
@@ -86,21 +105,27 @@ impl Presence {
         heard.filter_map(|host| addresses.nth(host)).filter_map(|addr| AddressRange::new(addr, addr)).collect()
     }
 
-    /// Of a stage's account of its questions (`asked`): what it means for hosts, or, if more is asked of those found, for the targets of
-    /// a scan in which `answered` targets answered.
+    /// Of the account of its questions (`asked`): what it means for hosts, or, where those found were asked for more and `followed` targets
+    /// of theirs answered, for the targets of the scan.
     ///
     /// A host is missed if all of its answers are. Where a share q of answers is missed, hosts with one answer are missed q / (1 - q) times as
     /// often as they are found; hosts with more answers are missed less often than that for each that was found by just one.
-    pub(super) fn account(&self, stage: &Stage, asked: Completeness, discovery: Discovery, answered: u64) -> Completeness {
+    fn account(&self, asked: Completeness, discovery: Discovery, followed: u64) -> Completeness {
         let odds = |missed: f64| if asked.found == 0 { 0.0 } else { missed / asked.found as f64 };
-        let once = self.found_once(stage) as f64;
+        let singles = self.singles.load(Ordering::Relaxed) as f64;
         let [missed, upper] = [asked.missed, asked.upper95 as f64].map(odds);
         if discovery == Discovery::Only {
-            return Completeness { found: self.count(), open: 0, missed: once * missed, upper95: (once * upper).ceil() as u64, ..asked };
+            return Completeness {
+                found: self.count(),
+                open: 0,
+                missed: singles * missed,
+                upper95: (singles * upper).ceil() as u64,
+                ..asked
+            };
         }
         let found = self.found.load(Ordering::Relaxed);
-        let each = answered as f64 / self.count().max(1) as f64;
-        let targets = |odds: f64| odds * (once * each + found as f64);
+        let each = (followed + found) as f64 / self.count().max(1) as f64;
+        let targets = |odds: f64| odds * (singles * each + found as f64);
         Completeness {
             found,
             open: self.open.load(Ordering::Relaxed),
@@ -109,14 +134,23 @@ impl Presence {
             ..asked
         }
     }
+}
 
-    /// Hosts of which just one answer came.
-    fn found_once(&self, stage: &Stage) -> u64 {
-        let questions = u64::from(stage.space.ports().len());
-        let answers = |host: u64| (host * questions..(host + 1) * questions).filter(|&index| stage.answered.contains(index)).count();
-        let hosts = stage.space.len() / questions.max(1);
-        (0..hosts).filter(|&host| self.heard.contains(host) && answers(host) == 1).count() as u64
-    }
+/// The account of all stages together.
+pub(super) fn account(stages: &Stages, discovery: Discovery) -> Option<Completeness> {
+    let reported = || stages.iter().map(|(_, stage)| stage).filter(|stage| stage.reported);
+    // Those behind routers whose hosts were discovered.
+    let followed = |space: &TargetSpace| -> u64 {
+        let follows = |stage: &&Stage| {
+            stage.presence.is_none() && stage.space.addresses().nth(0).is_some_and(|addr| space.addresses().contains(addr))
+        };
+        reported().filter(follows).filter_map(Stage::completeness).map(|completeness| completeness.found).sum()
+    };
+    let part = |stage: &Stage| {
+        let asked = stage.completeness()?;
+        Some(stage.presence.as_ref().map_or(asked, |presence| presence.account(asked, discovery, followed(&stage.space))))
+    };
+    reported().filter_map(part).reduce(Completeness::and)
 }
 
 #[cfg(test)]
@@ -153,21 +187,24 @@ mod tests {
     fn hosts_found_by_one_answer_say_how_many_are_missed() {
         let stage = stage("10.0.0.0/25", "80,8080");
         let presence = stage.presence.as_ref().unwrap();
-        // 40 hosts with one answer, 20 with all four.
+        // 40 hosts with one answer, 20 with all four; of one more only its own error is known, which it does not owe.
         for host in 0..60 {
             presence.hear(host);
-            for question in 0..if host < 40 { 1 } else { 4 } {
-                stage.answered.mark(host * 4 + question);
+            presence.answered(host, 0, Reason::EchoReply);
+            if host >= 40 {
+                for port in Discovery::PORTS {
+                    presence.answered(host, port, Reason::Reset);
+                }
             }
         }
-        (0..20).for_each(|_| presence.found(Reason::Reset));
+        presence.answered(60, 80, Reason::PortUnreach);
         let asked = Completeness { found: 120, missed: 12.0, upper95: 24, goal: Some(0.999), passes: 2, ..Completeness::default() };
-        let hosts = presence.account(&stage, asked, Discovery::Only, 0);
+        let hosts = presence.account(asked, Discovery::Only, 0);
         assert_eq!((hosts.found, hosts.missed, hosts.upper95), (60, 4.0, 8));
-        // 300 targets answered: five on each host found. Four hosts missed are 20 targets, and a tenth of 20 is missed on those found.
-        let targets = presence.account(&stage, asked, Discovery::First, 300);
+        // Five targets on each host found, 20 of them asked by discovery: four hosts missed are 20 targets, and a tenth of 20 is missed too.
+        let targets = presence.account(asked, Discovery::First, 280);
         assert_eq!((targets.found, targets.missed.round(), targets.upper95), (20, 22.0, 44));
-        let nobody = presence.account(&stage, Completeness::default(), Discovery::First, 0);
+        let nobody = presence.account(Completeness::default(), Discovery::First, 0);
         assert_eq!((nobody.missed, nobody.upper95), (0.0, 0));
     }
 }

@@ -156,10 +156,10 @@ impl Observer {
             return Some(Err(()));
         }
         stage.answered_first(attempt, claim.reason);
+        if let Some(presence) = &stage.presence {
+            presence.answered(stage.space.host_of(index), target.port, claim.reason);
+        }
         if stage.counts(target.port) {
-            if let Some(presence) = &stage.presence {
-                presence.found(claim.reason);
-            }
             counters.answered.add(1);
             match claim.reason {
                 Reason::SynAck => counters.open.add(1),

@@ -43,7 +43,7 @@ fn discoverable(done: &Done) -> BTreeSet<Ipv4Addr> {
 
 fn discovered(done: &Done) -> BTreeSet<Ipv4Addr> {
     let stages = done.board.stages.iter();
-    let found = stages.filter_map(|(_, stage)| Some(stage.presence.as_ref().map(|presence: &Presence| presence.hosts(&stage.space))?));
+    let found = stages.filter_map(|(_, stage)| stage.presence.as_ref().map(|presence: &Presence| presence.hosts(&stage.space)));
     let addresses: Vec<IpAddr> = found.flat_map(|hosts| hosts.iter().collect::<Vec<_>>()).collect();
     addresses
         .into_iter()
@@ -72,7 +72,7 @@ fn only_hosts_that_answered_are_asked_for_the_rest_of_their_ports() {
     let (probed, asked) = (counters.targets_probed.get(), 4096 * 2 + there.len() as u64 * 100);
     assert_eq!(probed, asked, "22 and 80 of each, and the others of who is there");
     let account = done.board.completeness().expect("account is kept");
-    assert_eq!((account.found, account.open), (counters.answered.get(), counters.open.get()));
+    assert_eq!((account.found, account.open), (counters.open.get() + counters.closed.get(), counters.open.get()));
     assert!(account.is_met() && account.missed < 2.0 && account.upper95 < account.found / 20, "{account:?}");
 }
 
@@ -122,6 +122,8 @@ fn discovery_alone_asks_no_port_more() {
 fn late_answers_count_at_a_fixed_rate_too() {
     let done = scan(sparse(PathSpec::new(), Duration::from_millis(400)), TARGETS, PORTS, 1, |config| {
         at(config, 50_000);
+        // The senders end with the last probe, and do not wait for its answer.
+        (config.attempts, config.most_attempts) = (2, 2);
         first(config);
     });
     assert_eq!(discovered(&done), discoverable(&done));

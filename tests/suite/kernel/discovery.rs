@@ -1,7 +1,8 @@
 //! Discovery of hosts behind a gateway, and of hosts alone.
 
-use synprobe::packet::MacAddr;
-use synprobe::run::Request;
+use std::time::Duration;
+
+use synprobe::run::{Rate, Request};
 use synprobe::scan::{Discovery, HostState, Reason, State};
 use synprobe::target::PortSet;
 
@@ -55,10 +56,28 @@ fn without_ports_only_hosts_are_told() {
     assert_eq!(told.addresses(HostState::NoReply), addresses("10.65.0.0/28"));
     let by = |reason| told.hosts.iter().filter(|host| host.state == HostState::Up && host.reason == reason).count();
     assert_eq!((by(Reason::ArpResponse), by(Reason::EchoReply) + by(Reason::SynAck) + by(Reason::Reset)), (1, 16));
-    assert!(told.hosts.iter().any(|host| host.mac == Some(MacAddr(PEER_MAC.0)) && host.reason == Reason::ArpResponse));
+    assert!(told.hosts.iter().any(|host| host.mac == Some(PEER_MAC) && host.reason == Reason::ArpResponse));
     assert!(told.summary.is_complete() && told.summary.targets == 0, "{:?}", told.summary);
     assert_eq!(told.summary.completeness.map(|account| account.found), Some(16));
 
     let near = only("10.0.0.2-14");
     assert_eq!((near.summary.probes, near.summary.hosts_up, near.summary.hosts_down), (0, 1, 12), "ARP alone: {:?}", near.summary);
+}
+
+#[test]
+fn a_discovery_cut_short_knows_whom_it_asked() {
+    let Some(mut bed) = Bed::of("discovery::a_discovery_cut_short_knows_whom_it_asked") else { return };
+    bed.route("10.65.0.0/20", "10.0.0.2");
+    let most = Some(Duration::from_secs(2));
+    let told = scan(&Request {
+        discovery: Discovery::First,
+        rate: Some(Rate::per_second(1000)),
+        max_duration: most,
+        ..request("10.65.0.0/20", "80,8080")
+    });
+    let [asked, not_asked] = [HostState::NoReply, HostState::NotProbed].map(|state| told.addresses(state).len());
+    assert!(asked > 1000 && not_asked > 1000 && asked + not_asked == 4096, "{asked} asked, {not_asked} not");
+    assert!(told.is_incomplete_for("--max-duration"), "{:?}", told.summary);
+    let unasked = told.hosts.iter().filter(|host| host.state == HostState::NotProbed);
+    assert!(unasked.clone().all(|host| host.reason == Reason::ScanEnded && host.not_probed == 2));
 }
