@@ -261,4 +261,33 @@ mod tests {
         assert_eq!((hosts[0].state, hosts[0].reason, hosts[0].unanswered), (HostState::Up, Reason::SynAck, 1));
         assert_eq!(hosts[0].rtt, Some(Duration::from_micros(22)));
     }
+
+    #[test]
+    fn a_host_of_which_all_is_told_is_not_begun_anew() {
+        let echo = finding(0, State::Filtered, Reason::EchoReply, None);
+        let mut ledger = Ledger::new(Show::default(), 1).remembering();
+        assert!(ledger.hear(&echo).is_none(), "its port is still to come");
+        let host = ledger.enter(finding(443, State::Closed, Reason::Reset, None), None, &mut |_| {}).expect("its one port is settled");
+        assert_eq!((host.state, host.reason, host.closed[&Reason::Reset]), (HostState::Up, Reason::EchoReply, 1));
+        assert!(ledger.hear(&echo).is_none());
+        assert_eq!(ledger.up_elsewhere(), 1);
+        ledger.close(|_| None, |_, _| Roll::default(), |host| panic!("told again: {host:?}"));
+    }
+
+    #[test]
+    fn a_host_without_ports_is_told_once_when_it_answers_itself() {
+        let mut ledger = Ledger::new(Show::default(), 0).remembering();
+        assert!(ledger.hear(&finding(80, State::Filtered, Reason::HostUnreach, Some("10.0.0.254"))).is_none());
+        assert_eq!((ledger.up_elsewhere(), ledger.filtered()), (0, 1));
+        let host = ledger.hear(&finding(0, State::Filtered, Reason::EchoReply, None)).expect("it is there");
+        assert_eq!((host.state, host.reason, ledger.up_elsewhere(), ledger.filtered()), (HostState::Up, Reason::EchoReply, 1, 0));
+        assert!(ledger.hear(&finding(443, State::Open, Reason::SynAck, None)).is_none());
+        let mut spoken_of = Ledger::new(Show::default(), 0);
+        spoken_of.hear(&finding(80, State::Filtered, Reason::HostUnreach, Some("10.0.0.254")));
+        spoken_of.close(
+            |_| None,
+            |_, _| Roll::default(),
+            |host| assert_eq!((host.state, host.reason), (HostState::Filtered, Reason::HostUnreach)),
+        );
+    }
 }

@@ -120,13 +120,14 @@ fn discovery_alone_asks_no_port_more() {
 
 #[test]
 fn late_answers_count_at_a_fixed_rate_too() {
-    let done = scan(sparse(PathSpec::new(), Duration::from_millis(400)), TARGETS, PORTS, 1, |config| {
+    let done = scan(sparse(PathSpec::new(), Duration::from_millis(200)), TARGETS, PORTS, 1, |config| {
         at(config, 50_000);
         // The senders end with the last probe, and do not wait for its answer.
-        (config.attempts, config.most_attempts) = (2, 2);
+        (config.attempts, config.most_attempts) = (1, 1);
         first(config);
     });
     assert_eq!(discovered(&done), discoverable(&done));
+    assert_eq!(done.board.stages.iter().count(), 2, "all of them are waited for before any is asked for more");
     let open = done.open().into_iter().filter(|target| discovered(&done).contains(target.ip())).collect::<BTreeSet<_>>();
     assert_eq!(done.wanted(State::Open), open);
 }
