@@ -5,6 +5,7 @@ use super::discovery::{Discovery, Presence};
 use super::egress::NextHop;
 use super::stage::{Stage, Stages};
 use crate::target::{AddressSet, PortSet, Target};
+use crate::time::Time;
 
 /// Who has been asked already.
 #[derive(Debug, Default)]
@@ -60,6 +61,24 @@ impl Agenda {
         board.config.discovery != Discovery::Off && Discovery::PORTS.contains(&target.port) && routed(board).contains(target.addr)
     }
 
+    /// When all is heard that the stage under way is to show of who is there.
+    pub(super) fn discovered_by(board: &Board) -> Option<Time> {
+        let (_, stage) = board.stages.iter().last()?;
+        let presence = stage.presence.as_ref()?;
+        let everybody = u128::from(presence.count()) == stage.space.addresses().len();
+        (!everybody).then(|| board.counters.last_sent() + board.config.wait.unwrap_or_else(|| board.rtt.patience()))
+    }
+
+    /// Share of all stages that is done when `done` is the last one's; how many ports are left to ask when hosts are discovered, nobody knows.
+    pub(super) fn done(board: &Board, done: f64) -> f64 {
+        let discovers = board.stages.iter().last().is_some_and(|(_, stage)| stage.presence.is_some());
+        match (board.config.discovery, discovers) {
+            (Discovery::First, true) => DISCOVERY * done,
+            (Discovery::First, false) => DISCOVERY + (1.0 - DISCOVERY) * done,
+            (Discovery::Off | Discovery::Only, _) => done,
+        }
+    }
+
     /// Those discovered since this was last asked.
     fn follow(&mut self, board: &Board) -> Option<Part> {
         let ports = Discovery::rest(&board.config.ports);
@@ -82,3 +101,6 @@ fn discoveries(board: &Board) -> impl Iterator<Item = (&Stage, &Presence)> {
 fn routed(board: &Board) -> AddressSet {
     board.egresses.parts().filter(|(_, egress)| !matches!(egress.hop, NextHop::OnLink(_))).map(|(range, _)| range).collect()
 }
+
+/// Discovery's part of the work, before it is known how much there will be.
+const DISCOVERY: f64 = 0.3;

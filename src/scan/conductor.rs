@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::agenda::{Agenda, Part};
 use super::answered::Answered;
 use super::board::{Board, ScanPhase};
-use super::discovery::Discovery;
 use super::prober::{Poll, Prober, Shot, Source};
 use super::stage::Stage;
 use super::survey::Survey;
@@ -97,7 +96,7 @@ impl Conductor {
             (_, Poll::Done) if self.board.counters.active_senders.get() == 0 => {
                 if self.board.is_over(now) {
                     self.begin_waiting(now)
-                } else if let Some(until) = self.discovered_by().filter(|until| now < *until) {
+                } else if let Some(until) = Agenda::discovered_by(&self.board).filter(|until| now < *until) {
                     earlier(asking, Poll::Wait(until.min(now + GLANCE)))
                 } else {
                     self.next_stage(now);
@@ -164,15 +163,6 @@ impl Conductor {
         if !matches!(self.course, Course::Waiting(_)) {
             self.begin_waiting(now);
         }
-    }
-
-    /// When all is heard that the stage under way is to show of who is there.
-    fn discovered_by(&self) -> Option<Time> {
-        let board = &self.board;
-        let (_, stage) = board.stages.iter().last()?;
-        let presence = stage.presence.as_ref()?;
-        let everybody = u128::from(presence.count()) == stage.space.addresses().len();
-        (!everybody).then(|| board.counters.last_sent() + board.config.wait.unwrap_or_else(|| board.rtt.patience()))
     }
 
     fn begin(&mut self, now: Time, stage: Stage, hosts: u128) {
@@ -262,21 +252,9 @@ impl Conductor {
             highest => highest,
         };
         let probing = targets * f64::from(config.attempts) / rate as f64;
-        let done = asking * share(asked, to_ask) + probing * self.stage_done();
+        let done =
+            asking * share(asked, to_ask) + probing * self.prober.as_ref().map_or(0.0, |lead| Agenda::done(&self.board, lead.done()));
         self.board.set_done(done / (asking + probing).max(1e-9));
-    }
-}
-
-impl Conductor {
-    /// Share of the probing that is done; how many ports are left to ask when hosts are discovered, nobody knows.
-    fn stage_done(&self) -> f64 {
-        let done = self.prober.as_ref().map_or(0.0, Lead::done);
-        let discovers = self.board.stages.iter().last().is_some_and(|(_, stage)| stage.presence.is_some());
-        match (self.board.config.discovery, discovers) {
-            (Discovery::First, true) => DISCOVERY * done,
-            (Discovery::First, false) if self.prober.is_some() => DISCOVERY + (1.0 - DISCOVERY) * done,
-            _ => done,
-        }
     }
 }
 
@@ -378,8 +356,6 @@ fn earlier(one: Poll, other: Poll) -> Poll {
     }
 }
 
-/// Discovery's part of the work, before it is known how much there will be.
-const DISCOVERY: f64 = 0.3;
 /// The first pass's part of the work.
 const FIRST_PASS: f64 = 0.8;
 /// Probes a second, before there was any.
