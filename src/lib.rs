@@ -58,6 +58,8 @@
 //! | whether enough was found, and what is asked again | `scan/completeness.rs`, `scan/blocks.rs`, `scan/survey.rs` |
 //! | when a target is asked again | `scan/cursors.rs`, `Stage::is_worthwhile` in `scan/stage.rs` |
 //! | how neighbours are found | `scan/sweep.rs` |
+//! | what shows that a routed host is there | `scan/discovery.rs` |
+//! | whom the next stage asks, for which ports | `scan/agenda.rs` |
 //! | what happens after what, and when it ends | `scan/conductor.rs` |
 //! | which way an address goes | `net/route`, `run/plan.rs` |
 //! | who is not believed, and what is asked about it | `scan/suspicion.rs`, `scan/ranges.rs`, `run/doubts.rs` |
@@ -70,6 +72,8 @@
 //! - **Stages.** On-link hosts that answer ARP late have missed their place in the order. They become the next *stage*: a target space,
 //!   order and answered bits of its own over just those hosts ([`scan::Stage`]). The same holds for what lies behind a gateway that
 //!   answers late. A down host's targets are never in any order, so nothing is skipped over.
+//! - **Discovery is a stage.** Echo is asked as port 0 of a target space of its own, so it has cookies, attempts, canaries and an account of
+//!   what was missed like any other target. Whoever answered becomes the next stage, with the ports that were not asked yet.
 //! - **Two ways to go over a stage.** By default a [`scan::Survey`] goes over it in passes, at a rate that canaries control, until an
 //!   estimate says that little enough is missed. Where a rate is named and completeness is off, [`scan::Prober`]s, one a sender, keep that
 //!   rate and two trailing attempts, and more while repeats bring answers.

@@ -4,7 +4,10 @@ use std::net::Ipv4Addr;
 
 use super::element::{Kind, Traffic};
 use super::seen::{Packet, QUOTED};
-use crate::packet::{ArpReply, Hop, IcmpMessage, MacAddr, Medium, TcpFlags, TcpSegment, write_arp_reply, write_icmp_error, write_tcp};
+use crate::packet::{
+    ArpReply, EchoReply, Hop, IcmpMessage, MacAddr, Medium, TcpFlags, TcpSegment, write_arp_reply, write_echo_reply, write_icmp_error,
+    write_tcp,
+};
 
 /// A frame for the scanner, not yet written.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +22,7 @@ enum Body {
     Tcp(TcpSegment),
     Icmp { source: Ipv4Addr, destination: Ipv4Addr, ttl: u8, kind: u8, code: u8, quoted: [u8; QUOTED] },
     Arp(ArpReply),
+    Echo(EchoReply),
 }
 
 /// What varies in a TCP answer.
@@ -54,6 +58,13 @@ impl Answer {
         Self { from, to: packet.mac, body: Body::Icmp { source, destination: packet.source(), ttl, kind, code, quoted: packet.head } }
     }
 
+    /// The reply to an echo request.
+    pub(super) fn echo(packet: &Packet, from: MacAddr, ttl: u8) -> Self {
+        let [source, destination] = [packet.destination(), packet.source()];
+        let identifier = (packet.sequence() >> 16) as u16;
+        Self { from, to: packet.mac, body: Body::Echo(EchoReply { source, destination, identifier, cookie: packet.acknowledgement, ttl }) }
+    }
+
     pub(super) fn arp(reply: ArpReply) -> Self {
         Self { from: reply.mac, to: reply.target_mac, body: Body::Arp(reply) }
     }
@@ -73,6 +84,7 @@ impl Answer {
                 (Ipv4Addr::new(quoted[16], quoted[17], quoted[18], quoted[19]), u16::from_be_bytes([quoted[22], quoted[23]]))
             }
             Body::Arp(reply) => (reply.addr, 0),
+            Body::Echo(reply) => (reply.source, 0),
         };
         Traffic { address: address.to_bits(), port, kind: Kind::Other }
     }
@@ -89,6 +101,7 @@ impl Answer {
                 write_icmp_error(slot, hop, &IcmpMessage { source, destination, ttl, kind, code, quoted })
             }
             Body::Arp(reply) => write_arp_reply(slot, reply),
+            Body::Echo(reply) => write_echo_reply(slot, hop, reply),
         }
     }
 }

@@ -88,7 +88,8 @@ impl Drops {
     }
 }
 
-/// Counts since the beginning. Of what is injected: `frames = malformed + foreign + arp_requests + syns + resets + acknowledgements`.
+/// Counts since the beginning. Of what is injected: `frames = malformed + foreign + arp_requests + syns + resets + acknowledgements +
+/// echo_requests`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Frames injected.
@@ -105,6 +106,8 @@ pub struct Counters {
     pub resets: u64,
     /// Other segments with ACK injected.
     pub acknowledgements: u64,
+    /// ICMP echo requests injected.
+    pub echo_requests: u64,
     /// What became of each injected SYN.
     pub fates: Fates,
     /// Packets of all kinds lost on the way to hosts or at them.

@@ -164,6 +164,7 @@ pub struct HostSpec {
     pub(super) reset_limit: Option<Limit>,
     pub(super) tripwire: Option<Tripwire>,
     pub(super) forgery: Option<Forgery>,
+    pub(super) echo: bool,
 }
 
 /// The ports that are not named.
@@ -220,6 +221,7 @@ impl HostSpec {
             reset_limit: None,
             tripwire: None,
             forgery: None,
+            echo: true,
         }
     }
 
@@ -304,6 +306,13 @@ impl HostSpec {
     #[must_use]
     pub fn tripwire(mut self, tripwire: Tripwire) -> Self {
         self.tripwire = Some(tripwire);
+        self
+    }
+
+    /// It does not answer ICMP echo.
+    #[must_use]
+    pub fn without_echo(mut self) -> Self {
+        self.echo = false;
         self
     }
 

@@ -47,6 +47,7 @@ impl Network {
         let &Upward { place, hops, origin, .. } = upward;
         match &upward.cargo {
             Cargo::Arp(request) => self.hear_arp(place, request),
+            Cargo::Echo(packet) => self.hear_echo(Visit { packet, place, hops, origin }),
             Cargo::Tcp(packet) if packet.opens() => self.hear_syn(Visit { packet, place, hops, origin }),
             Cargo::Tcp(packet) if packet.flags.is_rst() => self.hear_reset(packet),
             Cargo::Tcp(packet) => self.hear_acknowledgement(Visit { packet, place, hops, origin }),

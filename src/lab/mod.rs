@@ -10,6 +10,7 @@
 
 mod answer;
 mod counters;
+mod echo;
 mod element;
 mod handshake;
 mod hash;

@@ -66,6 +66,7 @@ pub(super) struct Downward {
 #[derive(Clone, Copy)]
 pub(super) enum Cargo {
     Tcp(Packet),
+    Echo(Packet),
     Arp(ArpRequest),
 }
 
@@ -117,6 +118,7 @@ impl Network {
         match seen::read(frame, self.medium, checksums) {
             Ok(Seen::Arp(request)) => self.inject_arp(request),
             Ok(Seen::Tcp { next_hop, packet }) => self.inject_tcp(next_hop, packet),
+            Ok(Seen::Echo { next_hop, packet }) => self.inject_echo(next_hop, packet),
             Err(Unread::Malformed) => self.counters.malformed += 1,
             Err(Unread::Foreign) => self.counters.foreign += 1,
         }
@@ -197,7 +199,7 @@ impl Network {
         self.now = self.now.max(now);
     }
 
-    fn walk_up(&mut self, packet: Upward) {
+    pub(super) fn walk_up(&mut self, packet: Upward) {
         if packet.step == self.routes.ways[packet.place].up.len() {
             return self.arrive(&packet);
         }
@@ -270,6 +272,9 @@ impl Network {
     fn traffic(&self, packet: &Upward) -> (Traffic, u8) {
         match &packet.cargo {
             Cargo::Arp(request) => (Traffic { address: request.wanted.to_bits(), port: 0, kind: Kind::Other }, u8::MAX),
+            Cargo::Echo(packet) => {
+                (Traffic { address: packet.destination().to_bits(), port: 0, kind: self.kind_of_echo(packet) }, packet.ttl())
+            }
             Cargo::Tcp(segment) => {
                 let (address, port) = (segment.destination(), segment.destination_port());
                 let kind = match segment.opens() {

@@ -18,7 +18,7 @@ impl Network {
 
     /// The time to live of `upward` ran out at `router`, at a time that may still be to come.
     pub(super) fn expire(&mut self, upward: &Upward, router: usize, at: Time) {
-        let Cargo::Tcp(packet) = upward.cargo else { return };
+        let (Cargo::Tcp(packet) | Cargo::Echo(packet)) = upward.cargo else { return };
         let visit = Visit { packet: &packet, place: upward.place, hops: upward.hops, origin: upward.origin };
         self.reject_at(visit, router, (11, 0), at.since(self.now));
     }

@@ -10,6 +10,7 @@ use crate::packet::{Checksums, MacAddr, Medium, TcpFlags};
 pub(super) enum Seen {
     Arp(ArpRequest),
     Tcp { next_hop: Option<MacAddr>, packet: Packet },
+    Echo { next_hop: Option<MacAddr>, packet: Packet },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +20,8 @@ pub(super) struct ArpRequest {
     pub(super) wanted: Ipv4Addr,
 }
 
-/// A TCP segment of the scanner: its headers as far as an ICMP error quotes them, and what an answer needs besides.
+/// A TCP segment or ICMP echo request of the scanner: its headers as far as an ICMP error quotes them, and what an answer needs besides.
+/// An echo request has no flags, and the first four bytes of its data for an acknowledgement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Packet {
     pub(super) head: [u8; QUOTED],
@@ -82,13 +84,13 @@ pub(super) enum Unread {
 
 pub(super) fn read(frame: &[u8], medium: Medium, checksums: Checksums) -> Result<Seen, Unread> {
     if medium == Medium::Ip {
-        return packet(frame, MacAddr::default(), checksums).map(|packet| Seen::Tcp { next_hop: None, packet });
+        return ip(frame, MacAddr::default(), None, checksums);
     }
     let (header, body) = frame.split_first_chunk::<14>().ok_or(Unread::Malformed)?;
     let &[d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, kind0, kind1] = header;
     let [destination, source] = [MacAddr([d0, d1, d2, d3, d4, d5]), MacAddr([s0, s1, s2, s3, s4, s5])];
     match u16::from_be_bytes([kind0, kind1]) {
-        0x0800 => packet(body, source, checksums).map(|packet| Seen::Tcp { next_hop: Some(destination), packet }),
+        0x0800 => ip(body, source, Some(destination), checksums),
         0x0806 => arp(body).map(Seen::Arp),
         _ => Err(Unread::Foreign),
     }
@@ -103,7 +105,7 @@ fn arp(body: &[u8]) -> Result<ArpRequest, Unread> {
     Ok(ArpRequest { mac: MacAddr([m0, m1, m2, m3, m4, m5]), source: Ipv4Addr::new(s0, s1, s2, s3), wanted: Ipv4Addr::new(t0, t1, t2, t3) })
 }
 
-fn packet(bytes: &[u8], mac: MacAddr, checksums: Checksums) -> Result<Packet, Unread> {
+fn ip(bytes: &[u8], mac: MacAddr, next_hop: Option<MacAddr>, checksums: Checksums) -> Result<Seen, Unread> {
     let header = bytes.first_chunk::<20>().ok_or(Unread::Malformed)?;
     if header[0] != 0x45 {
         // Another version, or IP options: no scan of ours sends them, no host here reads them.
@@ -115,9 +117,28 @@ fn packet(bytes: &[u8], mac: MacAddr, checksums: Checksums) -> Result<Packet, Un
         return Err(Unread::Malformed);
     }
     let fragment = u16::from_be_bytes([header[6], header[7]]) & 0x3fff != 0;
-    if header[9] != 6 || fragment {
+    match header[9] {
+        _ if fragment => Err(Unread::Foreign),
+        6 => tcp(bytes, segment, mac, checksums).map(|packet| Seen::Tcp { next_hop, packet }),
+        1 => echo(bytes, segment, mac, checksums).map(|packet| Seen::Echo { next_hop, packet }),
+        _ => Err(Unread::Foreign),
+    }
+}
+
+/// An echo request with at least four bytes of data.
+fn echo(bytes: &[u8], message: &[u8], mac: MacAddr, checksums: Checksums) -> Result<Packet, Unread> {
+    let &[kind, _, _, _, _, _, _, _, d0, d1, d2, d3] = message.first_chunk::<12>().ok_or(Unread::Foreign)?;
+    if checksums == Checksums::Verify && !Sum::ZERO.bytes(message).is_intact() {
+        return Err(Unread::Malformed);
+    }
+    if kind != 8 {
         return Err(Unread::Foreign);
     }
+    let head = *bytes.first_chunk::<QUOTED>().ok_or(Unread::Malformed)?;
+    Ok(Packet { head, mac, flags: TcpFlags(0), acknowledgement: u32::from_be_bytes([d0, d1, d2, d3]) })
+}
+
+fn tcp(bytes: &[u8], segment: &[u8], mac: MacAddr, checksums: Checksums) -> Result<Packet, Unread> {
     let tcp = segment.first_chunk::<20>().ok_or(Unread::Malformed)?;
     let offset = usize::from(tcp[12] >> 4) * 4;
     if offset < 20 || offset > segment.len() {

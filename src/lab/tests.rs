@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::packet::{
     Checksums, FRAME_CAPACITY, Hop, IcmpError, MacAddr, Medium, Probe, Reply, RstTemplate, SynTemplate, TcpFlags, TcpReply, TcpSegment,
-    checksum, write_request, write_tcp,
+    checksum, write_echo_request, write_request, write_tcp,
 };
 use crate::time::Time;
 
@@ -319,6 +319,24 @@ fn a_completed_handshake_is_not_repeated_and_its_end_is_answered() {
 }
 
 #[test]
+fn a_host_answers_echo_unless_told_not_to() {
+    for (host, answers) in [(HostSpec::all(PortState::Silent), true), (HostSpec::serving([80]).without_echo(), false)] {
+        let mut scanner = Scanner::new(routed(PathSpec::new(), host));
+        let hop = Hop::Ethernet { source: SCANNER_MAC, destination: mac_of(GATEWAY) };
+        let probe = Probe { hop, source: SCANNER, destination: TARGET, source_port: 40_000, destination_port: 0, sequence: SEQUENCE };
+        let mut slot = [0; FRAME_CAPACITY];
+        let len = write_echo_request(&mut slot, &probe);
+        scanner.network.inject(ms(0), &slot[..len]);
+        match (answers, &scanner.listen(ms(1000))[..]) {
+            (true, [(_, Reply::Echo(reply))]) => assert_eq!((reply.source, reply.identifier, reply.cookie), (TARGET, 40_000, SEQUENCE)),
+            (false, []) => {}
+            (_, other) => panic!("{other:?}"),
+        }
+        assert_eq!(scanner.counters().echo_requests, 1);
+    }
+}
+
+#[test]
 fn syns_of_each_address_are_counted_by_the_second() {
     let mut scanner = Scanner::new(routed(PathSpec::new(), HostSpec::serving([80])).tally(Tally::PerAddress));
     for n in 0..30 {
@@ -463,6 +481,6 @@ proptest! {
         }
         network.deliver(Time::NEVER, &mut |_, _| {});
         let c = *network.truth().counters();
-        prop_assert_eq!(c.malformed + c.foreign + c.arp_requests + c.syns + c.resets + c.acknowledgements, c.frames);
+        prop_assert_eq!(c.malformed + c.foreign + c.arp_requests + c.syns + c.resets + c.acknowledgements + c.echo_requests, c.frames);
     }
 }

@@ -108,6 +108,15 @@ impl<'a> Truth<'a> {
         self.natures(addresses, ports).filter_map(move |(target, nature)| wanted(nature).then_some(target))
     }
 
+    /// Those of these addresses that answer ICMP echo.
+    pub fn echoing<A>(self, addresses: A) -> impl Iterator<Item = Ipv4Addr> + 'a
+    where
+        A: IntoIterator<Item = Ipv4Addr, IntoIter: 'a>,
+    {
+        let host = move |addr: Ipv4Addr| self.world.host(self.world.place_of(addr)?, addr);
+        addresses.into_iter().filter(move |&addr| host(addr).is_some_and(|host| host.echo))
+    }
+
     /// What happened so far.
     pub fn counters(self) -> &'a Counters {
         self.counters

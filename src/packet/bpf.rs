@@ -1,5 +1,6 @@
 //! The kernel's packet filter (classic BPF) as data: what of the traffic of an interface a scan has to see.
 
+use super::echo::REPLY as ECHO_REPLY;
 use super::header::{ETHERNET, PROTOCOL_ICMP, PROTOCOL_TCP, TYPE_ARP, TYPE_IPV4};
 use super::{Medium, TcpFlags};
 
@@ -30,7 +31,7 @@ pub struct FilterSpec {
 
 /// The program that accepts whole frames which may be replies, and drops all others in the kernel:
 /// unfragmented TCP to one of our ports with RST or both SYN and ACK set (whatever the other bits: ECN uses two of them),
-/// ICMP types 3 and 11, and ARP if wanted.
+/// ICMP types 3 and 11, ICMP echo replies whose identifier is one of our ports, and ARP if wanted.
 ///
 /// Frames with a VLAN tag in line are dropped; the kernel takes the tag off before a packet socket sees the frame.
 pub fn filter(medium: Medium, spec: &FilterSpec) -> Vec<Instruction> {
@@ -69,7 +70,11 @@ pub fn filter(medium: Medium, spec: &FilterSpec) -> Vec<Instruction> {
     program.test(EQUAL, PROTOCOL_ICMP.into(), To::Next, To::Drop);
     program.load(LOAD_U8_BEHIND_HEADER, ip);
     program.test(EQUAL, 3, To::Accept, To::Next);
-    program.test(EQUAL, 11, To::Accept, To::Drop);
+    program.test(EQUAL, 11, To::Accept, To::Next);
+    program.test(EQUAL, ECHO_REPLY.into(), To::Next, To::Drop);
+    program.load(LOAD_U16_BEHIND_HEADER, ip + 4);
+    program.test(AT_LEAST, spec.first_port.into(), To::Next, To::Drop);
+    program.test(ABOVE, spec.last_port.into(), To::Drop, To::Accept);
     program.assemble()
 }
 

@@ -4,8 +4,9 @@ use std::net::Ipv4Addr;
 
 use super::arp::{IPV4_OVER_ETHERNET, REPLY, REQUEST};
 use super::checksum::Sum;
+use super::echo;
 use super::header::{ETHERNET, ICMP, IPV4, PROTOCOL_ICMP, PROTOCOL_TCP, TCP, TYPE_ARP, TYPE_IPV4};
-use super::{ArpReply, Checksums, IcmpError, MacAddr, Medium, Quoted, Reply, TcpFlags, TcpReply, Verdict};
+use super::{ArpReply, Checksums, EchoReply, IcmpError, MacAddr, Medium, Quoted, Reply, TcpFlags, TcpReply, Verdict};
 
 pub(super) fn frame(bytes: &[u8], medium: Medium, checksums: Checksums) -> Result<Reply, Verdict> {
     match medium {
@@ -107,11 +108,15 @@ fn icmp(body: &[u8], envelope: &Envelope, checksums: Checksums) -> Result<Reply,
         return Err(Verdict::Malformed);
     }
     let [kind, code, ..] = *header;
+    let &Envelope { source_mac, source, destination, ttl } = envelope;
+    if kind == echo::REPLY {
+        let (identifier, cookie) = echo::read(&body[4..]).ok_or(Verdict::Foreign)?;
+        return Ok(Reply::Echo(EchoReply { source, destination, identifier, cookie, ttl }));
+    }
     if !matches!(kind, UNREACHABLE | TIME_EXCEEDED) {
         return Err(Verdict::Foreign);
     }
     let quoted = quoted(rest)?;
-    let &Envelope { source_mac, source, ttl, .. } = envelope;
     Ok(Reply::Icmp(IcmpError { source_mac, source, ttl, kind, code, quoted }))
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::{MacAddr, Medium, parse};
+use super::{EchoReply, MacAddr, Medium, parse};
 
 /// The control bits of a TCP segment (RFC 9293 section 3.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -109,6 +109,8 @@ pub enum Reply {
     Tcp(TcpReply),
     /// An ICMP error quoting a TCP segment.
     Icmp(IcmpError),
+    /// An ICMP echo reply that may be to a request of ours.
+    Echo(EchoReply),
     /// ARP.
     Arp(ArpReply),
 }

@@ -41,11 +41,10 @@ impl Broken {
         if self.addresses.is_empty() {
             return 0;
         }
-        let ports = u64::from(board.config.ports.len());
         let (mut silent, mut all, mut covered) = (0u64, 0u64, true);
         for (_, stage) in board.stages.iter().filter(|(_, stage)| stage.reported) {
-            silent += count(&stage.space.addresses().intersection(&self.addresses)).saturating_mul(ports);
-            all += stage.space.len();
+            silent += count(&stage.space.addresses().intersection(&self.addresses)).saturating_mul(stage.wanted());
+            all += count(stage.space.addresses()).saturating_mul(stage.wanted());
             covered &= stage.is_covered();
         }
         silent = silent.saturating_sub(self.heard);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::request::{Event, Show};
 use crate::packet::MacAddr;
-use crate::scan::{Finding, HostRecord, HostState, Reason, State};
+use crate::scan::{Finding, HostRecord, HostState, Outcome, Reason, State};
 
 /// What became of the targets of one host, as far as the ledger cannot know from findings.
 #[derive(Clone, Debug, Default)]
@@ -15,10 +15,19 @@ pub(super) struct Roll {
     pub unanswered: u64,
     /// Never probed.
     pub not_probed: u64,
-    /// Why not; because the scan ended before if `None`.
+    /// Why not: because the scan ended before if `None`; because the host did not answer when it was asked whether it is there if
+    /// [`Reason::NoResponse`].
     pub why: Option<Reason>,
     /// The silent ones singly, if they are shown.
     pub silent: Vec<Finding>,
+}
+
+impl Roll {
+    /// Whether not even discovery asked the host.
+    fn is_of_nobody_asked(&self) -> bool {
+        let asked = self.unanswered > 0 || self.why == Some(Reason::NoResponse);
+        !asked && (self.not_probed > 0 || self.why.is_some())
+    }
 }
 
 /// The hosts with findings that are not settled yet.
@@ -33,8 +42,10 @@ pub(super) struct Ledger {
     up_elsewhere: u64,
     /// Hosts without a hardware address of which only others spoke.
     filtered: u64,
-    /// Settled hosts that will be asked about again when the scan closes: on-link ones, or all if silent ones are shown.
+    /// Settled hosts that will be asked about again when the scan closes: on-link ones, or all if silent ones are shown; or all because more
+    /// may be heard of them.
     settled: HashSet<IpAddr>,
+    remembers: bool,
 }
 
 #[derive(Default)]
@@ -48,14 +59,19 @@ struct Entry {
     rtt: Option<Duration>,
     /// The first reply of the host itself; a router's error says nothing about the host.
     first: Option<Reason>,
-    /// Only others' errors about it have come.
-    spoken_of: bool,
+    /// Only others' errors about it have come; the first.
+    spoken_of: Option<Reason>,
 }
 
 impl Ledger {
     /// No host has answered; each has `ports` ports to be probed. A quiet one passes no single findings on.
     pub(super) fn new(show: Show, is_quiet: bool, ports: u64) -> Self {
-        Self { show, is_quiet, ports, hosts: HashMap::new(), up_elsewhere: 0, filtered: 0, settled: HashSet::new() }
+        Self { show, is_quiet, ports, hosts: HashMap::new(), up_elsewhere: 0, filtered: 0, settled: HashSet::new(), remembers: false }
+    }
+
+    /// The same where a host answers more than its ports' probes: what comes after its last port does not begin it anew.
+    pub(super) fn remembering(self) -> Self {
+        Self { remembers: true, ..self }
     }
 
     /// Enters a finding and passes it on if it is shown singly; the host's record, if that settles the host.
@@ -70,18 +86,7 @@ impl Ledger {
             State::Filtered if outcome.reason == Reason::NoResponse => entry.silent += 1,
             State::Filtered => *entry.filtered.entry(outcome.reason).or_default() += 1,
         }
-        if outcome.reason_addr.is_none() && outcome.reason != Reason::NoResponse {
-            if entry.first.is_none() {
-                self.up_elsewhere += u64::from(mac.is_none());
-                self.filtered -= u64::from(entry.spoken_of);
-                entry.spoken_of = false;
-                entry.first = Some(outcome.reason);
-            }
-            entry.rtt = [entry.rtt, finding.rtt].into_iter().flatten().min();
-        } else if outcome.reason_addr.is_some() && entry.first.is_none() && mac.is_none() && !entry.spoken_of {
-            entry.spoken_of = true;
-            self.filtered += 1;
-        }
+        (self.up_elsewhere, self.filtered) = entry.hear(&finding, mac, (self.up_elsewhere, self.filtered));
         if self.show.singly(outcome.state) {
             entry.ports.push(finding);
             if !self.is_quiet {
@@ -92,10 +97,28 @@ impl Ledger {
             return None;
         }
         let entry = self.hosts.remove(&addr)?;
-        if mac.is_some() || self.show.down {
+        if mac.is_some() || self.show.down || self.remembers {
             self.settled.insert(addr);
         }
         Some(entry.record(addr, mac, Roll::default()))
+    }
+
+    /// Enters a reply that is of none of the ports probed, from or about a host without a hardware address here; the host's record, if that
+    /// settles the host, for it has no ports.
+    pub(super) fn hear(&mut self, finding: &Finding) -> Option<HostRecord> {
+        let addr = finding.target.addr;
+        if self.settled.contains(&addr) {
+            return None;
+        }
+        let entry = self.hosts.entry(addr).or_default();
+        (self.up_elsewhere, self.filtered) = entry.hear(finding, None, (self.up_elsewhere, self.filtered));
+        if self.ports > 0 || entry.first.is_none() {
+            return None;
+        }
+        let entry = self.hosts.remove(&addr)?;
+        // More replies of its may come.
+        self.settled.insert(addr);
+        Some(entry.record(addr, None, Roll::default()))
     }
 
     /// Hosts without a hardware address here of which at least one reply came.
@@ -130,17 +153,36 @@ impl Ledger {
 }
 
 impl Entry {
+    /// Notes who speaks, the host or others of it; how many hosts elsewhere are up and how many only spoken of, as they were and as they are.
+    fn hear(&mut self, finding: &Finding, mac: Option<MacAddr>, (mut up, mut filtered): (u64, u64)) -> (u64, u64) {
+        let Outcome { reason, reason_addr, .. } = finding.outcome;
+        if reason_addr.is_none() && reason != Reason::NoResponse {
+            if self.first.is_none() {
+                up += u64::from(mac.is_none());
+                filtered -= u64::from(self.spoken_of.is_some());
+                self.spoken_of = None;
+                self.first = Some(reason);
+            }
+            self.rtt = [self.rtt, finding.rtt].into_iter().flatten().min();
+        } else if reason_addr.is_some() && self.first.is_none() && mac.is_none() && self.spoken_of.is_none() {
+            self.spoken_of = Some(reason);
+            filtered += 1;
+        }
+        (up, filtered)
+    }
+
     fn record(mut self, addr: IpAddr, mac: Option<MacAddr>, roll: Roll) -> HostRecord {
+        let is_of_nobody_asked = roll.is_of_nobody_asked() && self.silent == 0;
         self.ports.extend(roll.silent);
         self.ports.sort_unstable_by_key(|finding| finding.target.port);
         let (state, reason) = match (self.first, mac) {
             (Some(reason), _) => (HostState::Up, reason),
             (None, Some(_)) => (HostState::Up, Reason::ArpResponse),
-            (None, None) if self.spoken_of => (HostState::Filtered, most_frequent(&self.filtered)),
-            (None, None) if roll.not_probed > 0 && roll.unanswered + self.silent == 0 => {
-                (HostState::NotProbed, roll.why.unwrap_or(Reason::ScanEnded))
-            }
-            (None, None) => (HostState::NoReply, Reason::NoResponse),
+            (None, None) => match self.spoken_of {
+                Some(reason) => (HostState::Filtered, most_frequent(&self.filtered).unwrap_or(reason)),
+                None if is_of_nobody_asked => (HostState::NotProbed, roll.why.unwrap_or(Reason::ScanEnded)),
+                None => (HostState::NoReply, Reason::NoResponse),
+            },
         };
         HostRecord {
             addr,
@@ -159,8 +201,8 @@ impl Entry {
     }
 }
 
-fn most_frequent(reasons: &BTreeMap<Reason, u64>) -> Reason {
-    reasons.iter().max_by_key(|(_, count)| **count).map_or(Reason::NoResponse, |(reason, _)| *reason)
+fn most_frequent(reasons: &BTreeMap<Reason, u64>) -> Option<Reason> {
+    reasons.iter().max_by_key(|(_, count)| **count).map(|(reason, _)| *reason)
 }
 
 /// The record of a host without findings.
@@ -177,7 +219,6 @@ pub(super) fn down_host(addr: IpAddr, ports: u64) -> HostRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scan::Outcome;
     use crate::target::Target;
     use crate::time::Time;
 
@@ -232,5 +273,34 @@ mod tests {
         ledger.close(|_| None, |_, answered| Roll { unanswered: 3 - answered, ..Roll::default() }, |host| hosts.push(host));
         assert_eq!((hosts[0].state, hosts[0].reason, hosts[0].unanswered), (HostState::Up, Reason::SynAck, 1));
         assert_eq!(hosts[0].rtt, Some(Duration::from_micros(22)));
+    }
+
+    #[test]
+    fn a_host_of_which_all_is_told_is_not_begun_anew() {
+        let echo = finding(0, State::Filtered, Reason::EchoReply, None);
+        let mut ledger = Ledger::new(Show::default(), false, 1).remembering();
+        assert!(ledger.hear(&echo).is_none(), "its port is still to come");
+        let host = ledger.enter(finding(443, State::Closed, Reason::Reset, None), None, &mut |_| {}).expect("its one port is settled");
+        assert_eq!((host.state, host.reason, host.closed[&Reason::Reset]), (HostState::Up, Reason::EchoReply, 1));
+        assert!(ledger.hear(&echo).is_none());
+        assert_eq!(ledger.up_elsewhere(), 1);
+        ledger.close(|_| None, |_, _| Roll::default(), |host| panic!("told again: {host:?}"));
+    }
+
+    #[test]
+    fn a_host_without_ports_is_told_once_when_it_answers_itself() {
+        let mut ledger = Ledger::new(Show::default(), false, 0).remembering();
+        assert!(ledger.hear(&finding(80, State::Filtered, Reason::HostUnreach, Some("10.0.0.254"))).is_none());
+        assert_eq!((ledger.up_elsewhere(), ledger.filtered()), (0, 1));
+        let host = ledger.hear(&finding(0, State::Filtered, Reason::EchoReply, None)).expect("it is there");
+        assert_eq!((host.state, host.reason, ledger.up_elsewhere(), ledger.filtered()), (HostState::Up, Reason::EchoReply, 1, 0));
+        assert!(ledger.hear(&finding(443, State::Open, Reason::SynAck, None)).is_none());
+        let mut spoken_of = Ledger::new(Show::default(), false, 0);
+        spoken_of.hear(&finding(80, State::Filtered, Reason::HostUnreach, Some("10.0.0.254")));
+        spoken_of.close(
+            |_| None,
+            |_, _| Roll::default(),
+            |host| assert_eq!((host.state, host.reason), (HostState::Filtered, Reason::HostUnreach)),
+        );
     }
 }

@@ -7,6 +7,7 @@ mod broken;
 mod clock;
 pub mod connect;
 mod connect_controls;
+mod discovery;
 mod doubts;
 mod ledger;
 mod lockstep;

@@ -34,6 +34,7 @@ pub(super) fn config(request: &Request, plan: &Plan, syn: &SynPlan) -> ScanConfi
         timeout: request.timeout.map(|timeout| timeout.max(Duration::from_millis(10))),
         deadline: request.max_duration.map(|most| Time::ZERO + most.saturating_sub((most / 10).min(Duration::from_millis(500)))),
         canary: request.canary,
+        discovery: request.discovery,
         ..defaults
     }
 }

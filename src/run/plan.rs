@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::connect;
 use super::request::{PlanRecord, Request, Technique};
+use super::{connect, discovery};
 use crate::error::{Error, Result};
 use crate::net::Engine;
 use crate::net::interface::{Interface, InterfaceKind, interfaces, subnets_edges};
@@ -16,7 +16,7 @@ use crate::scan::{Egress, EgressMap, EgressRecord, Mode, NextHop, ScanConfig, Wa
 use crate::target::{AddressRange, AddressSet, TargetSpace, reserved};
 
 /// What will be done.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) seed: u64,
     /// Raw SYN probes; none if everything goes through connect().
@@ -58,16 +58,7 @@ pub(super) struct PlannedLink {
 impl Plan {
     /// Decides everything that can be decided before the first packet.
     pub(super) fn make(request: &Request) -> Result<Self> {
-        let mut plan = Self {
-            seed: request.seed.unwrap_or_else(rand::random),
-            syn: None,
-            connect: AddressSet::new(),
-            egresses: Vec::new(),
-            own: AddressSet::new(),
-            left_out: Vec::new(),
-            unroutable: Vec::new(),
-            notices: Vec::new(),
-        };
+        let mut plan = Self { seed: request.seed.unwrap_or_else(rand::random), ..Self::default() };
         let interfaces = interfaces()?;
         plan.own = "127.0.0.0/8 ::1".parse()?;
         plan.own.extend(interfaces.iter().flat_map(|interface| &interface.addresses).map(|network| AddressRange::from(network.ip())));
@@ -77,6 +68,8 @@ impl Plan {
         } else {
             plan.connect = wanted;
         }
+        let more = discovery::notices(request, &plan)?;
+        plan.notices.extend(more);
         if !plan.connect.is_empty() {
             plan.egresses.push(EgressRecord {
                 interface: request.interface.clone().unwrap_or_else(|| "any".to_owned()),
@@ -203,7 +196,10 @@ impl Plan {
         let targets = self.addresses().saturating_mul(u64::from(request.ports.len()));
         let neighbours = self.syn.as_ref().map_or(0, |syn| count(&syn.asked) + syn.gateways.len() as u64);
         let attempts = config.map_or(connect::attempts(request), ScanConfig::attempts_of_the_silent);
-        let probes = targets.saturating_mul(u64::from(attempts));
+        let raw = self.syn.iter().flat_map(|syn| discovery::asked(request, syn));
+        let raw = raw.map(|(addresses, ports)| count(&addresses).saturating_mul(ports.len().into())).fold(0, u64::saturating_add);
+        let asked = count(&self.connect).saturating_mul(request.ports.len().into()).saturating_add(raw);
+        let probes = asked.saturating_mul(u64::from(attempts));
         // What the path bears is seen when it is tried.
         let named = request.rate.is_some() || request.max_rate.is_some() || request.host_rate.is_some();
         let rate = match config {

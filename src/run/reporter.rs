@@ -61,14 +61,15 @@ impl<'a> Reporter<'a> {
         }
     }
 
+    /// The same where hosts are discovered.
+    pub(super) fn discovering(self) -> Self {
+        Self { ledger: self.ledger.remembering(), ..self }
+    }
+
     /// A finding came in.
     pub(super) fn finding(&mut self, finding: Finding, mac: Option<MacAddr>) {
-        if let Some(names) = &self.names {
-            let addr = finding.target.addr;
-            let answered = finding.outcome.reason != Reason::NoResponse;
-            if answered && self.show.singly(finding.outcome.state) && self.asked.insert(addr) {
-                names.ask(addr);
-            }
+        if finding.outcome.reason != Reason::NoResponse && self.show.singly(finding.outcome.state) {
+            self.name(finding.target.addr);
         }
         for host in self.doubts.see(&finding) {
             self.host(host);
@@ -87,9 +88,27 @@ impl<'a> Reporter<'a> {
         }
     }
 
+    /// What came in is of no port that was asked for: it says only whether its host is there, which settles a host without ports.
+    pub(super) fn presence(&mut self, finding: &Finding) {
+        let host = self.ledger.hear(finding);
+        if let Some(host) = host {
+            self.name(host.addr);
+            self.host(host);
+        }
+    }
+
     /// An answer came in that is not about one of the scan's targets.
     pub(super) fn finding_beside(&mut self, finding: &Finding) {
         self.doubts.see_beside(finding);
+    }
+
+    /// Looks the name of a host up, if names are wanted.
+    pub(super) fn name(&mut self, addr: IpAddr) {
+        if let Some(names) = &self.names
+            && self.asked.insert(addr)
+        {
+            names.ask(addr);
+        }
     }
 
     /// A host is settled: it goes out as soon as its name is known, or known not to be.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::net::Engine;
-use crate::scan::{EgressRecord, Finding, HostRecord, Mode, RateChange, ScanRecord, State, Summary};
+use crate::scan::{Discovery, EgressRecord, Finding, HostRecord, Mode, RateChange, ScanRecord, State, Summary};
 use crate::target::{AddressSet, PortSet, Target};
 
 /// How to ask.
@@ -136,6 +136,9 @@ pub struct Request {
     pub reverse_names: bool,
     /// A target known to answer: proves the path when nothing else does.
     pub canary: Option<Target>,
+    /// Whether hosts behind routers are asked first whether they are there, which takes raw packets; with [`Discovery::Only`] there are no
+    /// ports to ask.
+    pub discovery: Discovery,
     /// Single records wanted.
     pub show: Show,
     /// Leave out hosts whose open ports are not believed; then every finding waits until its host is settled.
@@ -173,6 +176,7 @@ impl Request {
             seed: None,
             reverse_names: false,
             canary: None,
+            discovery: Discovery::Off,
             show: Show::default(),
             hide_suspect: false,
             keep_privileges: false,

@@ -8,7 +8,7 @@ use super::ledger::{Roll, down_host, silent_host};
 use super::plan::{SynPlan, count};
 use super::request::Request;
 use crate::packet::MacAddr;
-use crate::scan::{Board, Finding, HostRecord, Outcome, Reason, State};
+use crate::scan::{Board, Finding, HostRecord, Outcome, Reason, Stage, State};
 use crate::target::Target;
 use crate::time::Time;
 
@@ -61,40 +61,57 @@ impl RollCall {
 
     /// Of a host's `silent` targets: which were probed, which not.
     pub(super) fn roll(&self, board: &Board, request: &Request, addr: IpAddr, silent: u64, now: Time) -> Roll {
-        let first = request.ports.nth(0).map(|port| Target { addr, port });
-        let Some((_, stage, _)) = first.and_then(|target| board.stages.find(target)) else {
+        let stages: Vec<&Stage> = board.stages.iter().map(|(_, stage)| stage).filter(|stage| stage.holds(addr)).collect();
+        if stages.is_empty() {
             // Its gateway did not answer, unless the scan ended before that could be known.
-            let why = (!board.is_over(now)).then_some(Reason::NoArpResponse);
-            return Roll { not_probed: silent, why, ..Roll::default() };
-        };
-        let covered = stage.is_covered();
-        if covered && !request.show.filtered {
-            return Roll { unanswered: silent, ..Roll::default() };
+            let why = if board.is_over(now) { Reason::ScanEnded } else { Reason::NoArpResponse };
+            return Roll { not_probed: silent, why: Some(why), ..Roll::default() };
         }
         let ports = u64::from(request.ports.len());
+        let why = presence(&stages, addr);
+        let covered = stages.iter().all(|stage| stage.is_covered());
+        if covered && !request.show.filtered {
+            // The host did not show that it is there, so the rest was not asked.
+            let not_probed = ports.saturating_sub(stages.iter().map(|stage| stage.wanted()).sum()).min(silent);
+            return Roll { unanswered: silent - not_probed, not_probed, why, ..Roll::default() };
+        }
         if !covered {
             // Whoever stops a scan wants its results at once: when calling singly would take long, a host has the share of all.
-            let Some(left) = self.left.get().checked_sub(ports) else { return shared_out(board, silent) };
+            let Some(left) = self.left.get().checked_sub(ports) else { return Roll { why, ..shared_out(board, silent) } };
             self.left.set(left);
         }
-        // Each was asked as often as there were passes, at most.
-        let attempts = stage.completeness().map_or(board.config.attempts, |completeness| completeness.passes);
-        let mut roll = Roll::default();
+        let mut roll = Roll { why, ..Roll::default() };
         for port in request.ports.iter() {
             let target = Target { addr, port };
-            let Some(index) = stage.space.index_of(target).filter(|&index| !stage.answered.contains(index)) else { continue };
+            let found = stages.iter().find_map(|stage| Some((stage, stage.space.index_of(target)?)));
+            let Some((stage, index)) = found else {
+                roll.not_probed += 1;
+                continue;
+            };
+            if stage.answered.contains(index) {
+                continue;
+            }
             if !stage.was_probed(index) {
                 roll.not_probed += 1;
                 continue;
             }
             roll.unanswered += 1;
             if request.show.filtered {
+                // Each was asked as often as there were passes, at most.
+                let attempt = stage.completeness().map_or(board.config.attempts, |completeness| completeness.passes);
                 let outcome = Outcome { state: State::Filtered, reason: Reason::NoResponse, reason_addr: None };
-                roll.silent.push(Finding { target, outcome, ttl: None, window: None, rtt: None, attempt: attempts, time: now });
+                roll.silent.push(Finding { target, outcome, ttl: None, window: None, rtt: None, attempt, time: now });
             }
         }
         roll
     }
+}
+
+/// What discovery says of a host of which nothing came: that it was asked and stayed silent, or that the scan ended before.
+fn presence(stages: &[&Stage], addr: IpAddr) -> Option<Reason> {
+    let stage = stages.iter().find(|stage| stage.presence.is_some())?;
+    let asked = |port| stage.space.index_of(Target { addr, port }).is_some_and(|index| stage.was_probed(index));
+    Some(if stage.space.ports().iter().any(asked) { Reason::NoResponse } else { Reason::ScanEnded })
 }
 
 /// The order is uniform, so a host's targets were probed like all others, give or take a few.

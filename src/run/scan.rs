@@ -12,6 +12,7 @@ use super::broken::Broken;
 use super::clock::Clock;
 use super::connect::{self, ConnectCounters, ConnectJob, ConnectTally};
 use super::connect_controls;
+use super::discovery;
 use super::ledger::{Roll, silent_host};
 use super::open::{Raw, config};
 use super::plan::Plan;
@@ -24,7 +25,7 @@ use super::unasked::Unasked;
 use crate::error::Result;
 use crate::net::names::{Resolver, SystemResolver};
 use crate::net::privilege;
-use crate::scan::{Board, ControlPorts, Finding, HostRecord, Reason, Record, ScanPhase, ScanRecord, Summary};
+use crate::scan::{Board, ControlPorts, Discovery, Finding, HostRecord, HostState, Reason, Record, ScanPhase, ScanRecord, Summary};
 use crate::target::{Permutation, Target, TargetSpace};
 
 /// Runs a scan to its end and tells `events` what happens, on the calling thread. Everything that needs a privilege is opened first;
@@ -65,8 +66,9 @@ pub fn scan_with(request: &Request, resolver: &Arc<dyn Resolver>, stop: &Stop, e
         events(Event::Notice(notice.clone()));
     }
     let resolver = request.reverse_names.then(|| Arc::clone(resolver));
-    let mut course =
-        Running { request, plan: &plan, clock, stop, reporter: Reporter::new(request, plan.seed, resolver, events), heard: Vec::new() };
+    let reporter = Reporter::new(request, plan.seed, resolver, events);
+    let reporter = if request.discovery == Discovery::Off { reporter } else { reporter.discovering() };
+    let mut course = Running { request, plan: &plan, clock, stop, reporter, heard: Vec::new() };
     let ended = course.run(raw, unprivileged)?;
     Ok(course.close(&ended))
 }
@@ -81,16 +83,17 @@ pub fn plan(request: &Request) -> Result<PlanRecord> {
     Ok(plan.record(request, config.as_ref()))
 }
 
-/// The probes [`scan`] would send to silent targets, in order: target and attempt; ends when `each` says false.
+/// The probes [`scan`] would send to silent targets, in order: target and attempt; port 0 is an ICMP echo request. Ends when `each` says false.
 ///
 /// # Errors
 /// As [`scan`].
 pub fn preview(request: &Request, each: &mut dyn FnMut(Target, u8) -> bool) -> Result<()> {
     let plan = Plan::make(request)?;
-    let raw = plan.syn.as_ref().map(|syn| syn.addresses.clone());
+    let raw = plan.syn.as_ref().map_or_else(Vec::new, |syn| discovery::asked(request, syn));
+    let connect = Some((plan.connect.clone(), request.ports.clone())).filter(|(addresses, _)| !addresses.is_empty());
     let attempts = plan.syn.as_ref().map_or(connect::attempts(request), |syn| config(request, &plan, syn).attempts_of_the_silent());
-    for addresses in raw.into_iter().chain(Some(plan.connect.clone()).filter(|set| !set.is_empty())) {
-        let space = TargetSpace::new(addresses, request.ports.clone())?;
+    for (addresses, ports) in raw.into_iter().chain(connect) {
+        let space = TargetSpace::new(addresses, ports)?;
         let order = Permutation::new(space.len(), plan.seed);
         for attempt in 1..=attempts {
             for position in 0..order.len() {
@@ -227,6 +230,9 @@ impl Running<'_> {
         let Some(finding) = record.finding(&board.stages) else { return };
         if record.is_reported(&board.stages) {
             let mac = mac_of(board, finding.target.addr);
+            if !self.request.ports.contains(finding.target.port) {
+                return self.reporter.presence(&finding);
+            }
             if let IpAddr::V4(addr) = finding.target.addr
                 && let Some(egress) = board.egresses.of(addr)
             {
@@ -316,6 +322,9 @@ impl Running<'_> {
         if request.show.down && !plan.connect.is_empty() {
             let unheard = plan.connect.iter().filter(|addr| !knows(addr));
             rest.extend(unheard.map(|addr| silent_host(addr, None, roll(addr, 0))));
+        }
+        if ports == 0 {
+            rest.iter().filter(|host| host.state == HostState::Up).for_each(|host| reporter.name(host.addr));
         }
         summary.hosts_suspect = reporter.close(mac, roll, rest, patience);
         summary.hosts_hidden = if request.hide_suspect { summary.hosts_suspect } else { 0 };

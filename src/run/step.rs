@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::clock::arrival;
 use crate::net::{Receiver, Transmitter};
-use crate::packet::{Hop, RstTemplate, SynTemplate, TcpReply, write_request};
+use crate::packet::{Hop, RstTemplate, SynTemplate, TcpReply, write_echo_request, write_request};
 use crate::scan::{Board, NextHop, Observer, Poll, Record, Shot, ShotFrame, Source};
 use crate::time::Time;
 
@@ -92,6 +92,7 @@ impl Outlets {
 fn write(syn: &SynTemplate, slot: &mut [u8], frame: &ShotFrame) -> usize {
     match frame {
         ShotFrame::Syn(probe) => syn.write(slot, probe),
+        ShotFrame::Echo(probe) => write_echo_request(slot, probe),
         ShotFrame::Arp(wanted) => write_request(slot, wanted.source_mac, wanted.source, wanted.addr),
     }
 }

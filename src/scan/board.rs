@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::ScanConfig;
 use super::completeness::Completeness;
 use super::cookie::Cookie;
+use super::discovery;
 use super::echo::Echoes;
 use super::egress::{EgressMap, NextHop};
 use super::neighbours::Neighbours;
@@ -121,8 +122,7 @@ impl Board {
 
     /// What the scan says about what it did not find; known when it has ended, if account was kept.
     pub fn completeness(&self) -> Option<Completeness> {
-        let parts = self.stages.iter().filter(|(_, stage)| stage.reported).filter_map(|(_, stage)| stage.completeness());
-        parts.reduce(Completeness::and)
+        discovery::account(&self.stages, self.config.discovery)
     }
 
     /// The addresses that can be probed now: those without a hop, behind a known gateway, or known themselves.
@@ -146,7 +146,7 @@ macro_rules! counters {
 }
 
 counters! {
-    /// SYNs handed to a link.
+    /// SYNs and echo requests handed to a link.
     probes,
     /// Of these, asked beside the passes: canaries, and audits of silent targets.
     canaries,

@@ -55,7 +55,7 @@ impl Responders {
 
     /// Target `index` on `host` has answered. Of many a random sample is kept.
     pub(super) fn add(&mut self, index: u64, host: u64, reason: Reason) {
-        let closed = reason == Reason::Reset;
+        let closed = reason != Reason::SynAck;
         let new = Responder { index, host, closed, number: *self.numbers.start(), round_began: Time::ZERO };
         self.seen += 1;
         if self.pool.len() < MOST {

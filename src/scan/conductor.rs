@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::agenda::{Agenda, Part};
 use super::answered::Answered;
 use super::board::{Board, ScanPhase};
 use super::prober::{Poll, Prober, Shot, Source};
-use super::stage::{Stage, Stages};
+use super::stage::Stage;
 use super::survey::Survey;
 use super::suspicion::ControlPorts;
 use super::sweep::Sweep;
@@ -21,8 +22,7 @@ pub struct Conductor {
     course: Course,
     prober: Option<Lead>,
     helpers: Vec<Prober>,
-    /// Addresses that belong to a stage already.
-    staged: AddressSet,
+    agenda: Agenda,
     canary_staged: bool,
     /// Until they are asked.
     controls: Option<ControlPorts>,
@@ -57,7 +57,7 @@ impl Conductor {
             course: Course::Sweeping,
             prober: None,
             helpers: Vec::new(),
-            staged: AddressSet::new(),
+            agenda: Agenda::default(),
             canary_staged: false,
             controls: Some(ControlPorts::draw(board.config.seed, &board.config.ports, board.config.canary)),
             last_called: false,
@@ -100,6 +100,8 @@ impl Conductor {
             (_, Poll::Done) if self.board.counters.active_senders.get() == 0 => {
                 if self.board.is_over(now) {
                     self.begin_waiting(now)
+                } else if let Some(until) = Agenda::discovered_by(&self.board).filter(|until| now < *until) {
+                    earlier(asking, Poll::Wait(until.min(now + GLANCE)))
                 } else {
                     self.next_stage(now);
                     // A stage that follows a stage: polled on the next turn.
@@ -143,18 +145,17 @@ impl Conductor {
             return;
         }
         let board = &self.board;
-        let fresh = board.reachable().intersection(&board.config.addresses).difference(&self.staged);
         let number = board.stages.iter().count();
-        if !fresh.is_empty() && number + 1 < Stages::MOST {
-            let hosts = fresh.len();
-            self.staged = self.staged.union(&fresh);
-            if let Ok(space) = TargetSpace::new(fresh, board.config.ports.clone()) {
+        if let Some(Part { addresses, ports, discovers }) = self.agenda.next(board) {
+            let hosts = addresses.len();
+            if let Ok(space) = TargetSpace::new(addresses, ports) {
                 let seed = board.config.seed.wrapping_add((number as u64) << 32);
                 // Too many targets for a bit each: nothing could be said about the silent.
                 let accounted = board.config.is_accounted() && space.len() <= Answered::LIMIT;
                 let rate = board.config.rate_over(hosts);
                 let (senders, rate) = if accounted { (1, rate.min(MARKED)) } else { (board.config.senders, rate) };
                 let stage = Stage::new(space, seed, senders, board.config.most_attempts, rate, true);
+                let stage = if discovers { stage.discovering(&board.config.ports) } else { stage };
                 if accounted {
                     self.survey(now, stage);
                 } else {
@@ -204,7 +205,7 @@ impl Conductor {
         }
         let space = TargetSpace::new(address, PortSet::from_iter([canary.port])).ok()?;
         // In the scan anyway: probed once.
-        if config.addresses.contains(canary.addr) && config.ports.contains(canary.port) {
+        if config.addresses.contains(canary.addr) && (config.ports.contains(canary.port) || Agenda::discovers(&self.board, canary)) {
             return None;
         }
         Some(Stage::new(space, config.seed, config.senders, config.most_attempts, config.host_rate, false))
@@ -273,13 +274,14 @@ impl Conductor {
         let config = &self.board.config;
         let (asked, to_ask) = self.sweep.progress();
         let asking = to_ask as f64 / 2000.0;
-        let targets = config.addresses.len() as f64 * f64::from(config.ports.len());
+        let targets = config.addresses.len() as f64 * f64::from(config.questions());
         let rate = match self.board.pace.highest() {
             0 => config.rate_over(config.addresses.len()).min(GUESS),
             highest => highest,
         };
         let probing = targets * f64::from(config.attempts) / rate as f64;
-        let done = asking * share(asked, to_ask) + probing * self.prober.as_ref().map_or(0.0, Lead::done);
+        let done =
+            asking * share(asked, to_ask) + probing * self.prober.as_ref().map_or(0.0, |lead| Agenda::done(&self.board, lead.done()));
         self.board.set_done(done / (asking + probing).max(1e-9));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::discovery::Discovery;
 use crate::target::{AddressSet, PortSet, Target};
 use crate::time::Time;
 
@@ -47,6 +48,8 @@ pub struct ScanConfig {
     pub deadline: Option<Time>,
     /// A target known to answer.
     pub canary: Option<Target>,
+    /// Whether hosts behind routers are discovered before they are asked for their ports.
+    pub discovery: Discovery,
 }
 
 impl ScanConfig {
@@ -67,6 +70,7 @@ impl ScanConfig {
             timeout: None,
             deadline: None,
             canary: None,
+            discovery: Discovery::Off,
         }
     }
 
@@ -78,6 +82,14 @@ impl ScanConfig {
     /// Whether account is kept of loss ([`super::Survey`]): the rate adapts, or completeness is asked for.
     pub fn is_accounted(&self) -> bool {
         self.policy == RatePolicy::Auto || self.completeness.is_some()
+    }
+
+    /// Most questions to one host.
+    pub(super) fn questions(&self) -> u32 {
+        match self.discovery {
+            Discovery::Only => Discovery::questions().len(),
+            Discovery::Off | Discovery::First => self.ports.len(),
+        }
     }
 
     /// How often a target is asked when nothing at all answers.

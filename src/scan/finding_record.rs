@@ -37,6 +37,11 @@ impl Detail {
     pub(crate) fn sender(sender: Ipv4Addr) -> Self {
         Self(sender.to_bits())
     }
+
+    /// Whether the target sent what is no SYN-ACK.
+    pub(crate) fn is_the_targets(self) -> bool {
+        self.0 == 0
+    }
 }
 
 const _: () = assert!(size_of::<Record>() <= 24);
@@ -62,7 +67,7 @@ impl Record {
         })
     }
 
-    /// Whether it belongs to a stage that is reported.
+    /// Whether it belongs to a stage that is reported. The finding of a target that the scan was not asked for says only that its host is there.
     pub fn is_reported(&self, stages: &Stages) -> bool {
         stages.at(usize::from(self.stage)).is_some_and(|stage| stage.reported)
     }

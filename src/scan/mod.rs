@@ -1,5 +1,6 @@
 //! WHEN and WHY a probe is sent, and what a reply proves: pure decisions. Time is passed in; the same seed and inputs give the same outputs.
 
+mod agenda;
 mod answered;
 mod blocks;
 mod board;
@@ -9,6 +10,7 @@ mod conductor;
 mod config;
 mod cookie;
 mod cursors;
+mod discovery;
 mod echo;
 mod egress;
 mod evidence;
@@ -36,6 +38,7 @@ pub use completeness::{Completeness, Shortfall};
 pub use conductor::Conductor;
 pub use config::{RatePolicy, ScanConfig};
 pub use cookie::{Cookie, Flow, SourcePorts};
+pub use discovery::{Discovery, Presence};
 pub use egress::{Egress, EgressMap, NextHop};
 pub use finding_record::Record;
 pub use neighbours::{Neighbours, News, Wanted};

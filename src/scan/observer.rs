@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use super::board::{Board, Count};
 use super::cookie::Flow;
+use super::discovery::Discovery;
 use super::echo::Echo;
 use super::finding_record::{Detail, Record};
 use super::neighbours::News;
 use super::outcome::Reason;
 use super::stage::Stage;
-use crate::packet::{ArpReply, Checksums, IcmpError, Medium, Reply, TcpReply, Verdict};
+use crate::packet::{ArpReply, Checksums, EchoReply, IcmpError, Medium, Reply, TcpReply, Verdict};
 use crate::target::Target;
 use crate::time::Time;
 
@@ -66,6 +67,7 @@ impl Observer {
         match Reply::parse(bytes, medium, checksums) {
             Ok(Reply::Tcp(reply)) => self.tcp(arrived, reply),
             Ok(Reply::Icmp(error)) => self.icmp(arrived, error),
+            Ok(Reply::Echo(reply)) => self.echo(arrived, reply),
             Ok(Reply::Arp(reply)) => {
                 self.arp(arrived, reply);
                 Observed::default()
@@ -113,6 +115,21 @@ impl Observer {
         }
     }
 
+    fn echo(&mut self, arrived: Time, reply: EchoReply) -> Observed {
+        let claim = Claim {
+            flow: Flow { source: reply.destination, destination: reply.source, port: Discovery::ECHO },
+            source_port: reply.identifier,
+            sequence: reply.cookie,
+            reason: Reason::EchoReply,
+            ttl: reply.ttl,
+            detail: Detail::sender(Ipv4Addr::UNSPECIFIED),
+        };
+        match self.judge(arrived, &claim) {
+            Some(record) => Observed { record: record.ok(), reset: None },
+            None => counted(&self.board.counters.invalid),
+        }
+    }
+
     /// `None`: proves nothing. `Err`: proven, but the target had answered.
     fn judge(&self, arrived: Time, claim: &Claim) -> Option<Result<Record, ()>> {
         let Board { config, cookie, stages, counters, rtt: meter, .. } = &*self.board;
@@ -121,11 +138,14 @@ impl Observer {
         let (number, stage, index) = stages.find(target)?;
         let rtt = round_trip(stage, index, attempt, arrived);
         // A router that finds no host says so when its own ARP has timed out: that is no round trip.
-        if let Some(rtt) = rtt.filter(|_| matches!(claim.reason, Reason::SynAck | Reason::Reset)) {
+        if let Some(rtt) = rtt.filter(|_| claim.reason.is_owed()) {
             meter.probe(rtt);
         }
         if self.is_own { &counters.proven_here } else { &counters.proven }.add(1);
         let is_first = stage.answered.mark(index);
+        if let Some(presence) = stage.presence.as_ref().filter(|_| claim.reason == Reason::SynAck || claim.detail.is_the_targets()) {
+            presence.hear(stage.space.host_of(index));
+        }
         let is_canary = attempt > config.most_attempts;
         if config.is_accounted() && (is_first || is_canary) {
             let sent = stage.sent_at(index, attempt);
@@ -136,7 +156,10 @@ impl Observer {
             return Some(Err(()));
         }
         stage.answered_first(attempt, claim.reason);
-        if stage.reported {
+        if let Some(presence) = &stage.presence {
+            presence.answered(stage.space.host_of(index), target.port, claim.reason);
+        }
+        if stage.counts(target.port) {
             counters.answered.add(1);
             match claim.reason {
                 Reason::SynAck => {

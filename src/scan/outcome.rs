@@ -64,6 +64,8 @@ pub enum Reason {
     AdminProhibited,
     /// ICMP 11.
     TimeExceeded,
+    /// Host up: it answered ICMP echo.
+    EchoReply,
     /// Host up: it answered ARP.
     ArpResponse,
     /// Host down: it did not answer ARP.
@@ -92,12 +94,18 @@ impl Reason {
             Self::HostProhibited => "host-prohibited",
             Self::AdminProhibited => "admin-prohibited",
             Self::TimeExceeded => "time-exceeded",
+            Self::EchoReply => "echo-reply",
             Self::ArpResponse => "arp-response",
             Self::NoArpResponse => "no-arp-response",
             Self::LocalhostResponse => "localhost-response",
             Self::LocalError => "local-error",
             Self::ScanEnded => "scan-ended",
         }
+    }
+
+    /// Whether a host owes it to each probe, so that a missing one is a lost one. Errors are limited in number (RFC 1812 section 4.3.2.8).
+    pub(super) const fn is_owed(self) -> bool {
+        matches!(self, Self::SynAck | Self::Reset | Self::EchoReply)
     }
 
     /// What an ICMP error of this type and code says about the port (RFC 792, RFC 1122 section 3.2.2.1, RFC 1812 section 5.2.7.1); `None` if nothing.

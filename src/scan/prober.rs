@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::board::Board;
 use super::cookie::Flow;
 use super::cursors::Cursors;
+use super::discovery::Discovery;
 use super::egress::NextHop;
 use super::pacer::Pacer;
 use super::stage::Stage;
@@ -39,8 +40,20 @@ pub struct Shot {
 pub enum ShotFrame {
     /// A SYN.
     Syn(Probe),
+    /// An ICMP echo request.
+    Echo(Probe),
     /// An ARP request.
     Arp(super::Wanted),
+}
+
+impl ShotFrame {
+    /// The port it is for; that of an echo request is [`Discovery::ECHO`].
+    pub(super) fn port(&self) -> u16 {
+        match self {
+            Self::Syn(probe) | Self::Echo(probe) => probe.destination_port,
+            Self::Arp(_) => Discovery::ECHO,
+        }
+    }
 }
 
 /// Where frames come from: polled by one sender, which writes each frame it peeks at and says so.
@@ -130,7 +143,7 @@ impl Prober {
         }
         if let Some(stage) = self.board.stages.at(self.stage) {
             stage.took(self.sender, self.cursors.at(1));
-            if targets > 0 && stage.reported {
+            if targets > 0 {
                 counters.targets_probed.add(targets);
             }
         }
@@ -218,12 +231,12 @@ impl Source for Prober {
     }
 
     fn sent(&mut self, now: Time) {
-        let Some(Pending { attempt, step, .. }) = self.pending.take() else { return };
+        let Some(Pending { attempt, step, shot }) = self.pending.take() else { return };
         self.pacer.spend(now, 1);
         self.last_sent = now;
         self.unpublished.probes += 1;
-        self.unpublished.targets += u64::from(attempt == 1);
         if let Some(stage) = self.board.stages.at(self.stage) {
+            self.unpublished.targets += u64::from(attempt == 1 && stage.counts(shot.frame.port()));
             stage.sent(self.sender, attempt, step, now);
         }
         self.cursors.advance(attempt, step + 1, now);
@@ -260,7 +273,8 @@ pub(super) fn aim(board: &Board, stage: &Stage, index: u64, attempt: u8) -> Opti
     };
     let (source_port, sequence) = board.cookie.probe(Flow { source: egress.source, destination: addr, port }, attempt);
     let probe = Probe { hop, source: egress.source, destination: addr, source_port, destination_port: port, sequence };
-    Some(Shot { link: egress.link, frame: ShotFrame::Syn(probe) })
+    let frame = if port == Discovery::ECHO { ShotFrame::Echo(probe) } else { ShotFrame::Syn(probe) };
+    Some(Shot { link: egress.link, frame })
 }
 
 /// Answered targets passed over before the sender looks at the clock again: under half a millisecond.

@@ -59,7 +59,7 @@ pub struct ScanRecord {
     pub started: SystemTime,
     /// How many addresses.
     pub addresses: u64,
-    /// The ports of each.
+    /// The ports of each; none where only hosts are discovered.
     pub ports: PortSet,
     /// How many targets.
     pub targets: u64,
@@ -122,7 +122,7 @@ pub struct HostRecord {
     pub filtered: BTreeMap<Reason, u64>,
     /// How many probed ports did not answer.
     pub unanswered: u64,
-    /// How many ports were never probed: the host was down, this machine could not ask, or the scan ended.
+    /// How many ports were never probed: the host was down or not discovered, this machine could not ask, or the scan ended.
     pub not_probed: u64,
     /// Why its open ports are not believed, if they are not.
     pub suspect: Option<Suspicion>,
@@ -149,7 +149,7 @@ pub struct Summary {
     pub hosts_hidden: u64,
     /// Targets asked for.
     pub targets: u64,
-    /// SYNs sent, or connections begun.
+    /// SYNs and echo requests sent, or connections begun.
     pub probes: u64,
     /// Of these, asked beside the passes to measure loss.
     pub canaries: u64,
@@ -165,7 +165,7 @@ pub struct Summary {
     pub filtered: u64,
     /// Probed ports that stayed silent.
     pub unanswered: u64,
-    /// Targets never probed (host down, scan ended).
+    /// Targets never probed (host down or not discovered, scan ended).
     pub not_probed: u64,
     /// Replies that proved nothing: wrong acknowledgement, unknown port, never probed.
     pub invalid: u64,
@@ -213,8 +213,11 @@ pub struct Pace {
 }
 
 impl Summary {
-    /// Probes for each target that was probed, those that measured loss included.
+    /// Probes for each target that was probed, those that measured loss included; for each host where no port was asked for.
     pub fn probes_per_target(&self) -> f64 {
+        if self.targets == 0 {
+            return self.probes as f64 / self.addresses.max(1) as f64;
+        }
         self.probes as f64 / self.targets.saturating_sub(self.not_probed).max(1) as f64
     }
 

@@ -1,14 +1,16 @@
 //! A part of the scan with an order of its own: what is reachable when it begins. Hosts that answer ARP later are the next stage.
 
+use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::answered::Answered;
 use super::completeness::Completeness;
+use super::discovery::Presence;
 use super::marks::Marks;
 use super::outcome::Reason;
 use super::suspicion::Opens;
-use crate::target::{Permutation, Target, TargetSpace};
+use crate::target::{Permutation, PortSet, Target, TargetSpace};
 use crate::time::Time;
 
 /// Targets in their order, with what is remembered of each.
@@ -24,6 +26,8 @@ pub struct Stage {
     pub reported: bool,
     /// How many ports of each host are open.
     pub opens: Opens,
+    /// Who is there, where that is what the stage is to show.
+    pub presence: Option<Presence>,
     senders: u64,
     /// By sender, then attempt; made when the attempt begins, which most of the later ones never do.
     marks: Vec<OnceLock<Marks>>,
@@ -50,6 +54,7 @@ impl Stage {
             opens: Opens::new(&space),
             space,
             reported,
+            presence: None,
             senders,
             marks: (0..senders * u64::from(attempts)).map(|_| OnceLock::new()).collect(),
             share: (targets.div_ceil(senders), rate.div_ceil(senders)),
@@ -59,6 +64,27 @@ impl Stage {
             attempts: u64::from(attempts),
             completeness: OnceLock::new(),
         }
+    }
+
+    /// The same, to show who is there: of its ports only those count that are among `ports`.
+    #[must_use]
+    pub(super) fn discovering(self, ports: &PortSet) -> Self {
+        Self { presence: Some(Presence::new(&self.space, ports)), ..self }
+    }
+
+    /// Whether targets of this address are in it, and are told.
+    pub fn holds(&self, addr: IpAddr) -> bool {
+        self.reported && self.space.addresses().contains(addr)
+    }
+
+    /// Whether the targets of a port are among those that the scan was asked for.
+    pub fn counts(&self, port: u16) -> bool {
+        self.reported && self.presence.as_ref().is_none_or(|presence| presence.wanted().contains(port))
+    }
+
+    /// How many targets of each host are among those that the scan was asked for.
+    pub fn wanted(&self) -> u64 {
+        self.presence.as_ref().map_or(self.space.ports().len(), |presence| presence.wanted().len()).into()
     }
 
     /// Notes that attempt `attempt` (from 1) at `step` of `sender`'s share leaves now.
@@ -76,7 +102,7 @@ impl Stage {
     /// Notes that a target answered, for the first time, attempt `attempt`.
     pub(super) fn answered_first(&self, attempt: u8, reason: Reason) {
         self.answers.fetch_add(1, Ordering::Relaxed);
-        if matches!(reason, Reason::SynAck | Reason::Reset) {
+        if reason.is_owed() {
             // Canaries and audits are beside the attempts.
             if let Some(count) = self.firsts.get(usize::from(attempt) - 1) {
                 count.fetch_add(1, Ordering::Relaxed);

@@ -227,7 +227,7 @@ impl Survey {
     }
 
     fn hear(&mut self, echo: &Echo) {
-        let by_tcp = matches!(echo.reason, Reason::SynAck | Reason::Reset);
+        let by_tcp = echo.reason.is_owed();
         let Some(stage) = self.board.stages.at(self.stage) else { return };
         if echo.is_first {
             let host = stage.space.host_of(echo.index);
@@ -323,7 +323,7 @@ impl Source for Survey {
     }
 
     fn sent(&mut self, now: Time) {
-        let Some(Pending { what, .. }) = self.pending.take() else { return };
+        let Some(Pending { what, shot }) = self.pending.take() else { return };
         self.pacer.spend(now, 1);
         let board = &self.board;
         board.counters.probes.add(1);
@@ -339,7 +339,7 @@ impl Source for Survey {
                 self.blocks.sent(block, now);
                 let Some(stage) = board.stages.at(self.stage) else { return };
                 stage.sent(0, self.tour.pass, position, now);
-                if self.tour.pass == 1 && stage.reported {
+                if self.tour.pass == 1 && stage.counts(shot.frame.port()) {
                     board.counters.targets_probed.add(1);
                 }
                 self.tour.passed(stage, position);

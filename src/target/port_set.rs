@@ -24,6 +24,12 @@ impl PortSet {
         popular::in_order().take(n.into()).collect()
     }
 
+    /// The same with port 0, which no set has that is read or collected: it stands for a question that is to no port.
+    #[must_use]
+    pub(crate) fn and_zero(self) -> Self {
+        Self { ports: std::iter::once(0).chain(self.iter().filter(|port| *port != 0)).collect() }
+    }
+
     /// How many.
     pub fn len(&self) -> u32 {
         self.ports.len() as u32

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use synprobe::packet::{
-    ArpReply, Checksums, Hop, IcmpMessage, MacAddr, Medium, Probe, Reply, SynTemplate, TcpFlags, TcpSegment, write_arp_reply,
-    write_icmp_error, write_request, write_tcp,
+    ArpReply, Checksums, EchoReply, Hop, IcmpMessage, MacAddr, Medium, Probe, Reply, SynTemplate, TcpFlags, TcpSegment, write_arp_reply,
+    write_echo_reply, write_icmp_error, write_request, write_tcp,
 };
 
 /// A parser under test: its name, what it is fed, valid inputs to begin with.
@@ -209,12 +209,14 @@ fn ip(hop: Hop) -> Vec<Vec<u8>> {
     };
     let probe = Probe { hop: Hop::Ip, source: US, destination: TARGET, source_port: 40000, destination_port: 443, sequence: 1 };
     let syn = built(|slot| SynTemplate::new().write(slot, &probe));
+    let echo = EchoReply { source: TARGET, destination: US, identifier: 40000, cookie: 1, ttl: 60 };
     let error = |kind, code, quoted| IcmpMessage { source: TARGET, destination: US, ttl: 60, kind, code, quoted };
     vec![
         built(|slot| write_tcp(slot, hop, &answer(TcpFlags::SYN | TcpFlags::ACK, Some(1460)))),
         built(|slot| write_tcp(slot, hop, &answer(TcpFlags::RST | TcpFlags::ACK, None))),
         built(|slot| write_icmp_error(slot, hop, &error(3, 13, &syn))),
         built(|slot| write_icmp_error(slot, hop, &error(11, 0, &syn[..28]))),
+        built(|slot| write_echo_reply(slot, hop, &echo)),
     ]
 }
 

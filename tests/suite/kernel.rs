@@ -1,6 +1,7 @@
 //! Whole scans against real kernels: the scanner in one network namespace, its targets in others, as any user.
 
 mod bed;
+mod discovery;
 mod faults;
 mod firewall;
 mod limited;

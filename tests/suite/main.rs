@@ -3,6 +3,7 @@
 mod completeness;
 #[cfg(target_os = "linux")]
 mod connect;
+mod discovery;
 mod fuzz;
 #[cfg(target_os = "linux")]
 mod kernel;

@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use synprobe::packet::pcapng::{PacketRecord, PcapngWriter};
 use synprobe::packet::{
     ArpReply, Hop, IcmpMessage, MacAddr, Medium, Probe, RstTemplate, SynTemplate, TcpFlags, TcpReply, TcpSegment, fingerprint,
-    write_arp_reply, write_icmp_error, write_request, write_tcp,
+    write_arp_reply, write_echo_request, write_icmp_error, write_request, write_tcp,
 };
 
 /// A TCP frame in words of neither reader.
@@ -202,6 +202,27 @@ proptest! {
     }
 
     #[test]
+    fn echo_request(addresses: (Ipv4Addr, Ipv4Addr), source_port: u16, sequence: u32) {
+        let (source, destination) = addresses;
+        let probe = Probe { hop: Hop::Ip, source, destination, source_port, destination_port: 0, sequence };
+        let packet = built(|slot| write_echo_request(slot, &probe));
+        let sliced = SlicedPacket::from_ip(&packet).unwrap();
+        let Some(TransportSlice::Icmpv4(icmp)) = &sliced.transport else { panic!("no ICMP") };
+        let echo = etherparse::IcmpEchoHeader { id: source_port, seq: (sequence >> 16) as u16 };
+        prop_assert_eq!(icmp.icmp_type(), etherparse::Icmpv4Type::EchoRequest(echo));
+        prop_assert_eq!(icmp.payload(), sequence.to_be_bytes());
+        prop_assert_eq!(icmp.icmp_type().calc_checksum(icmp.payload()), icmp.checksum());
+
+        let ip = Ipv4Packet::new(&packet).unwrap();
+        prop_assert_eq!((ip.get_source(), ip.get_destination(), ip.get_ttl()), (source, destination, fingerprint::TTL));
+        prop_assert_eq!(ipv4::checksum(&ip), ip.get_checksum());
+        let icmp = pnet::packet::icmp::echo_request::EchoRequestPacket::new(ip.payload()).unwrap();
+        prop_assert_eq!((icmp.get_icmp_type().0, icmp.get_icmp_code().0), (8, 0));
+        prop_assert_eq!((icmp.get_identifier(), icmp.get_sequence_number()), (source_port, (sequence >> 16) as u16));
+        prop_assert_eq!(icmp.payload(), sequence.to_be_bytes());
+    }
+
+    #[test]
     fn arp(ours: [u8; 6], theirs: [u8; 6], source: Ipv4Addr, wanted: Ipv4Addr) {
         let request = built(|slot| write_request(slot, MacAddr(ours), source, wanted));
         let reply = ArpReply { addr: wanted, mac: MacAddr(theirs), target: source, target_mac: MacAddr(ours) };
@@ -251,6 +272,7 @@ fn tcpdump_reads_a_recording_of_every_kind() {
         "10.0.0.1.40000 > 10.0.0.2.443: Flags [R]",
         "seq 305419897, win 0, length 0",
         "10.0.0.2 > 10.0.0.1: ICMP host 10.0.0.2 unreachable - admin prohibited filter, length 60",
+        "10.0.0.1 > 10.0.0.2: ICMP echo request, id 40000, seq 4660, length 12",
         "Request who-has 10.0.0.2 tell 10.0.0.1, length 46",
         "Reply 10.0.0.2 is-at 02:00:00:00:00:02, length 46",
     ] {
@@ -302,6 +324,7 @@ fn recording() -> Vec<u8> {
         built(|slot| write_request(slot, here, source, destination)),
         built(|slot| write_arp_reply(slot, &neighbour)),
         syn,
+        built(|slot| write_echo_request(slot, &probe)),
     ];
     let mut writer = PcapngWriter::new(Vec::new()).unwrap();
     let interface = writer.interface("v0", Medium::Ethernet).unwrap();

@@ -21,6 +21,7 @@ fn the_schema_knows_every_reason() {
         Reason::Reset,
         Reason::ConnRefused,
         Reason::NoResponse,
+        Reason::EchoReply,
         Reason::ArpResponse,
         Reason::NoArpResponse,
         Reason::LocalhostResponse,

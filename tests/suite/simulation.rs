@@ -25,12 +25,12 @@ use crate::measure::VirtualTime;
 
 const OURS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const OUR_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
-const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 254);
+pub(crate) const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 254);
 
 /// A simulated scan that has ended.
-struct Done {
-    board: Arc<Board>,
-    network: VirtualNetwork,
+pub(crate) struct Done {
+    pub(crate) board: Arc<Board>,
+    pub(crate) network: VirtualNetwork,
     findings: Vec<Finding>,
     /// Answers that are not about a target.
     beside: Vec<Finding>,
@@ -50,7 +50,12 @@ impl Done {
             .collect()
     }
 
-    fn open(&self) -> BTreeSet<SocketAddrV4> {
+    /// The same, of the ports asked for.
+    pub(crate) fn wanted(&self, state: State) -> BTreeSet<SocketAddrV4> {
+        self.found(state).into_iter().filter(|target| self.ports.contains(target.port())).collect()
+    }
+
+    pub(crate) fn open(&self) -> BTreeSet<SocketAddrV4> {
         let addresses: Vec<Ipv4Addr> = self.targets.iter().flat_map(|net| net.iter()).collect();
         let ports: Vec<u16> = self.ports.iter().collect();
         self.network.truth(|truth| truth.open(addresses, ports).collect())
@@ -82,7 +87,7 @@ impl Done {
 }
 
 /// Scans `targets` of `topology`; on-link if they are in 10.0.0.0/24, else through the gateway.
-fn scan(topology: Topology, targets: &[&str], ports: &str, seed: u64, tune: impl FnOnce(&mut ScanConfig)) -> Done {
+pub(crate) fn scan(topology: Topology, targets: &[&str], ports: &str, seed: u64, tune: impl FnOnce(&mut ScanConfig)) -> Done {
     let network = VirtualNetwork::new(Network::new(topology.tally(Tally::PerAddress), seed));
     let targets: Vec<Ipv4Network> = targets.iter().map(|word| word.parse().expect("a network")).collect();
     let ranges = targets.iter().filter_map(|net| AddressRange::new(net.network().into(), net.broadcast().into()));
@@ -118,11 +123,11 @@ fn scan(topology: Topology, targets: &[&str], ports: &str, seed: u64, tune: impl
 }
 
 /// A rate that is kept, and two attempts, whatever is lost.
-fn at(config: &mut ScanConfig, rate: u64) {
+pub(crate) fn at(config: &mut ScanConfig, rate: u64) {
     (config.policy, config.completeness, config.rate, config.host_rate) = (RatePolicy::Fixed, None, rate, rate);
 }
 
-fn network(text: &str) -> Ipv4Network {
+pub(crate) fn network(text: &str) -> Ipv4Network {
     text.parse().expect("a network")
 }
 

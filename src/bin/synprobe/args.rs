@@ -108,6 +108,14 @@ pub(crate) struct ScanArgs {
     #[arg(long)]
     pub(crate) connect: bool,
 
+    /// Ask hosts behind routers first whether they are there (ICMP echo; SYN to 443, 80 and 22), and ports only of those that are
+    #[arg(long, conflicts_with_all = ["connect", "discover_only"])]
+    pub(crate) discover: bool,
+
+    /// Say which hosts are there and ask no ports: ARP on the local network, else as --discover; nmap's -sn
+    #[arg(long, conflicts_with_all = ["connect", "ports", "top_ports", "fast", "exclude_ports", "open"])]
+    pub(crate) discover_only: bool,
+
     /// Probes a second over all hosts (500, 10k, 1.5m), whatever is lost; auto is what the path bears [default: auto]
     #[arg(long, value_name = "PPS")]
     pub(crate) rate: Option<Pace>,

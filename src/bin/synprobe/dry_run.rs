@@ -7,7 +7,7 @@ use synprobe::counted::counted;
 use synprobe::error::{Error, Kind, Result};
 use synprobe::report::Escaped;
 use synprobe::run::{self, PlanRecord, Request};
-use synprobe::scan::EgressRecord;
+use synprobe::scan::{Discovery, EgressRecord};
 
 use crate::status::Status;
 use crate::stdout;
@@ -21,7 +21,10 @@ pub(crate) fn run(request: &Request, targets: &Targets, verbosity: Verbosity) ->
     let mut written = out.write_all(text(&plan, &targets.left_out).as_bytes());
     if verbosity == Verbosity::Verbose && written.is_ok() {
         run::preview(request, &mut |target, attempt| {
-            written = writeln!(out, "{} {} attempt {attempt}", target.addr, target.port);
+            written = match target.port {
+                Discovery::ECHO => writeln!(out, "{} echo attempt {attempt}", target.addr),
+                port => writeln!(out, "{} {port} attempt {attempt}", target.addr),
+            };
             written.is_ok()
         })?;
     }

@@ -54,6 +54,7 @@ impl Habits {
             "-p-" => self.push(["-p", "-"]),
             "-sS" => self.push(["--syn"]),
             "-sT" => self.push(["--connect"]),
+            "-sn" | "-sP" => self.push(["--discover-only"]),
             "-Pn" | "-P0" => {}
             "-iL" => self.valued("--input-file", value()?),
             "--excludefile" => self.valued("--exclude-file", value()?),
@@ -131,7 +132,7 @@ fn missing(name: &str) -> Option<(&'static str, &'static str)> {
     // -sCV is -sC and -sV: the letter that weighs most is answered.
     let combined = || {
         let letters = name.strip_prefix("-s")?;
-        "UVCnPL".chars().filter(|letter| letters.contains(*letter)).find_map(|letter| exact(&format!("-s{letter}")))
+        "UVCL".chars().filter(|letter| letters.contains(*letter)).find_map(|letter| exact(&format!("-s{letter}")))
     };
     let begun = || PREFIXES.iter().find(|(prefix, ..)| name.starts_with(prefix));
     let attached = || ATTACHED.iter().find(|option| name.starts_with(**option)).and_then(|option| exact(option));
@@ -145,7 +146,6 @@ const MISSING: &[(&str, &str, &str)] = &[
     ("-sC --script --script-args", "there are no scripts", "give nmap --script the open ports of -o list:FILE"),
     ("-O --osscan-guess --osscan-limit", "operating systems are not identified", "give nmap -O the hosts of -o list:FILE"),
     ("-A", "services and operating systems are not identified", "give nmap -A the open ports of -o list:FILE"),
-    ("-sn -sP", "hosts are found by probing ports", "a few ports find most: -p 22,80,443 --show down; on the local network ARP finds all"),
     ("-sL", "targets are not listed alone", "--dry-run -v lists every probe"),
     ("-6", "no option is needed for IPv6", "write the IPv6 address"),
     ("-D", "there are no decoys: probes carry the real source address", "leave it out"),
@@ -188,7 +188,11 @@ const ATTACHED: &[&str] = &["-S", "-D", "-d", "-M", "-b"];
 
 const PREFIXES: &[(&str, &str, &str)] = &[
     ("-s", "there is no such scan", "--syn or --connect"),
-    ("-P", "hosts are not pinged before", "leave it out; on the local network ARP finds them"),
+    (
+        "-P",
+        "there is one way to ping hosts before",
+        "--discover, which asks by ICMP echo and SYN to 443, 80 and 22; on the local network ARP finds them",
+    ),
     ("--script", "there are no scripts", "give nmap --script the open ports of -o list:FILE"),
 ];
 
@@ -210,6 +214,7 @@ mod tests {
             ("-p- -sS -Pn -n", "-p - --syn -n"),
             ("-sT -iL list", "--connect --input-file=list"),
             ("-iL -", "--input-file=-"),
+            ("-sn -v", "--discover-only -v"),
             ("-oN a -oG b -oJ -", "--output=text:a --output=grepable:b --output=json:-"),
             ("-oA base", "--output=text:base.txt --output=grepable:base.gnmap --output=json:base.json"),
             ("--excludefile x --max-rate=5 --max-retries 3", "--exclude-file=x --max-rate=5 --attempts 4"),

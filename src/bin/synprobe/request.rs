@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use synprobe::error::{Error, Result};
 use synprobe::net::privilege::Privilege;
 use synprobe::run::{Rate, Request, Show, Technique};
+use synprobe::scan::Discovery;
 use synprobe::target::PortSet;
 
 use crate::args::{Args, PortArgs, ScanArgs, ShowArg};
@@ -16,7 +17,9 @@ use crate::voice::Verbosity;
 /// What the arguments ask for.
 pub(crate) fn of(args: &Args, typed: &[OsString], targets: &Targets) -> Result<Request> {
     let Limits { max_rate, host_rate } = limits(&args.scan);
-    let defaults = Request::new(targets.addresses.clone(), ports(&args.ports)?);
+    let discovery = discovery(&args.scan);
+    let ports = if discovery == Discovery::Only { PortSet::from_iter([]) } else { ports(&args.ports)? };
+    let defaults = Request::new(targets.addresses.clone(), ports);
     let span = |span: Option<crate::measures::Span>| span.map(|span| span.0);
     Ok(Request {
         named: targets.named.clone(),
@@ -36,6 +39,7 @@ pub(crate) fn of(args: &Args, typed: &[OsString], targets: &Targets) -> Result<R
         seed: args.scan.seed,
         reverse_names: !args.scan.no_names,
         canary: targets.canary,
+        discovery,
         show: show(args),
         hide_suspect: args.output.hide_suspect,
         unresolved: targets.unresolved,
@@ -43,6 +47,14 @@ pub(crate) fn of(args: &Args, typed: &[OsString], targets: &Targets) -> Result<R
         note: args.output.note.clone(),
         ..defaults
     })
+}
+
+fn discovery(args: &ScanArgs) -> Discovery {
+    match args {
+        ScanArgs { discover_only: true, .. } => Discovery::Only,
+        ScanArgs { discover: true, .. } => Discovery::First,
+        _ => Discovery::Off,
+    }
 }
 
 fn technique(args: &ScanArgs) -> Technique {

@@ -107,6 +107,9 @@ fn step(change: &RateChange) -> String {
 fn beginning(scan: &ScanRecord) -> String {
     let ways: Vec<String> = scan.egresses.iter().map(|egress| format!("{} ({})", egress.interface, egress.link)).collect();
     let (addresses, ports) = (counted(scan.addresses, "address"), counted(scan.ports.len(), "port"));
+    if scan.ports.is_empty() {
+        return format!("discovery of {addresses} through {}, seed {}", ways.join(", "), scan.seed);
+    }
     let (mode, targets, seed) = (scan.mode.as_str(), counted(scan.targets, "target"), scan.seed);
     format!("{mode} scan of {addresses} × {ports} = {targets} through {}, seed {seed}", ways.join(", "))
 }

@@ -5,7 +5,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::packet::checksum::checksum;
-use crate::packet::{ArpReply, Checksums, Hop, IcmpMessage, MacAddr, Reply, TcpSegment, write_arp_reply, write_icmp_error, write_tcp};
+use crate::packet::{
+    ArpReply, Checksums, EchoReply, Hop, IcmpMessage, MacAddr, Reply, TcpSegment, write_arp_reply, write_echo_reply, write_icmp_error,
+    write_tcp,
+};
 
 /// Runs a program as the kernel does: a load past the end drops the frame.
 fn run(program: &[Instruction], bytes: &[u8]) -> u32 {
@@ -65,6 +68,7 @@ fn wanted(bytes: &[u8], medium: Medium, spec: FilterSpec, checksums: Checksums) 
                 && (tcp.flags.is_rst() || (flags & TcpFlags::SYN != 0 && flags & TcpFlags::ACK != 0))
         }
         Ok(Reply::Icmp(_)) => true,
+        Ok(Reply::Echo(echo)) => (spec.first_port..=spec.last_port).contains(&echo.identifier),
         Ok(Reply::Arp(_)) => spec.arp,
         Err(_) => false,
     }
@@ -112,6 +116,10 @@ fn any_frame() -> impl Strategy<Value = (Vec<u8>, Medium)> {
         let [source, destination] = [Ipv4Addr::new(10, 0, 0, 2), Ipv4Addr::new(10, 0, 0, 1)];
         built(hop, |slot| write_icmp_error(slot, hop, &IcmpMessage { source, destination, ttl: 9, kind, code, quoted: &quoted }))
     });
+    let echo = (any_hop(), any_port(), any::<u32>()).prop_map(|(hop, identifier, cookie)| {
+        let [source, destination] = [Ipv4Addr::new(10, 0, 0, 2), Ipv4Addr::new(10, 0, 0, 1)];
+        built(hop, |slot| write_echo_reply(slot, hop, &EchoReply { source, destination, identifier, cookie, ttl: 9 }))
+    });
     let arp = any::<[u8; 4]>().prop_filter("a probe", |addr| *addr != [0; 4]).prop_map(|addr| {
         let reply = ArpReply { addr: addr.into(), mac: MacAddr::default(), target: Ipv4Addr::LOCALHOST, target_mac: MacAddr::default() };
         built(LINK, |slot| write_arp_reply(slot, &reply))
@@ -142,7 +150,7 @@ fn any_frame() -> impl Strategy<Value = (Vec<u8>, Medium)> {
         builder.udp(from, to).write(&mut bytes, &payload).unwrap();
         (bytes, Medium::Ethernet)
     });
-    prop_oneof![4 => tcp, 2 => icmp, 1 => arp, 4 => options, 1 => other]
+    prop_oneof![4 => tcp, 2 => icmp, 2 => echo, 1 => arp, 4 => options, 1 => other]
 }
 
 proptest! {

@@ -23,8 +23,12 @@ pub(super) fn of(summary: &Summary) -> String {
 
 fn found(completeness: &Completeness, summary: &Summary) -> String {
     let Completeness { found, open, missed, upper95, goal, shortfall, .. } = *completeness;
-    let answered = format!("{} answered ({open} open)", counted(found, "target"));
-    if upper95 == 0 && missed < 0.05 && summary.unanswered == 0 {
+    // Where no port is asked for, it is hosts that are found.
+    let answered = match summary.targets {
+        0 => format!("{} answered", counted(found, "host")),
+        _ => format!("{} answered ({open} open)", counted(found, "target")),
+    };
+    if upper95 == 0 && missed < 0.05 && summary.unanswered == 0 && summary.targets > 0 {
         return format!("{answered}, and none stayed silent");
     }
     let open_missed = completeness.open_missed();
@@ -57,7 +61,8 @@ fn course(pace: &Pace, summary: &Summary, completeness: Option<&Completeness>) -
     };
     let passes = completeness.map_or(String::new(), |completeness| format!(" in {}", counted(completeness.passes, "pass")));
     let loss = if pace.loss >= 0.0005 { format!("; the path loses {:.1} %", pace.loss * 100.0) } else { String::new() };
-    format!("rate: up to {}/s, {limit}; {:.2} probes a target{passes}{loss}", pace.highest, summary.probes_per_target())
+    let asked = if summary.targets == 0 { "host" } else { "target" };
+    format!("rate: up to {}/s, {limit}; {:.2} probes a {asked}{passes}{loss}", pace.highest, summary.probes_per_target())
 }
 
 /// Few enough to have a fraction, or a whole number.
@@ -86,6 +91,17 @@ mod tests {
         insta::assert_snapshot!(of(&summary(Some(unmet))), @"
         completeness: 6536 targets answered (12 open); estimated missed: 31 (0.1 open), with 95 % confidence at most 55: 99.9 % is not met, for the attempts ran out
         rate: up to 18600/s, limited by the path; 1.26 probes a target in 10 passes; the path loses 2.1 %
+        assumed: silent targets see the loss that answering ones see
+        ");
+    }
+
+    #[test]
+    fn without_ports_hosts_are_counted() {
+        let found = Completeness { found: 120, missed: 0.04, upper95: 1, goal: Some(0.999), passes: 2, ..Completeness::default() };
+        let summary = Summary { addresses: 254, targets: 0, probes: 1270, ..summary(Some(found)) };
+        insta::assert_snapshot!(of(&summary), @"
+        completeness: 120 hosts answered; estimated missed: 0.0, with 95 % confidence at most 1: 99.9 % is met
+        rate: up to 18600/s, limited by the path; 5.00 probes a host in 2 passes; the path loses 2.1 %
         assumed: silent targets see the loss that answering ones see
         ");
     }

@@ -17,7 +17,8 @@ pub(super) fn of(summary: &Summary) -> String {
         _ = writeln!(text, "incomplete: {}", Escaped(reason));
     }
     text.push_str(&account::of(summary));
-    _ = writeln!(text, "{}; {}; {}{}", hosts(summary), ports(summary), work(summary), losses(summary));
+    let ports = if summary.targets == 0 { String::new() } else { format!("; {}", ports(summary)) };
+    _ = writeln!(text, "{}{ports}; {}{}", hosts(summary), work(summary), losses(summary));
     text
 }
 
@@ -108,6 +109,7 @@ mod tests {
     fn one_is_singular_everywhere() {
         let one = Summary {
             addresses: 1,
+            targets: 1,
             hosts_up: 1,
             open: 1,
             probes: 1,

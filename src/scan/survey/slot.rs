@@ -4,6 +4,7 @@ use rand::RngExt;
 
 use super::{FIRST_GAP, GLANCE, IN_THE_DARK, Pending, Survey, What};
 use crate::scan::prober::aim;
+use crate::scan::rate::Limit;
 use crate::scan::windows::Purpose;
 use crate::time::Time;
 
@@ -51,13 +52,18 @@ impl Survey {
         self.board.stages.at(self.stage).map_or(1.0, |stage| stage.order.len() as f64)
     }
 
+    /// Whether nothing has kept the rate from rising so far.
+    fn is_starting(&self) -> bool {
+        self.tour.pass == 1 && self.rate.limit() == Limit::Time
+    }
+
     /// Share of slots that are canaries.
     fn share(&self) -> f64 {
         let (rate, ratio) = (self.rate.rate(), self.rate.epochs().past.ratio());
         let few = ratio * rate < 500.0 || self.tour.pass > 1;
         let share = match few {
             // Many come, and few have: the start waits for evidence, not for the path.
-            true if self.tour.pass == 1 && rate < SLOW_START && self.blocks_len() > WORTH_HURRYING => 0.2,
+            true if self.is_starting() && rate < SLOW_START && self.blocks_len() > WORTH_HURRYING => 0.2,
             true => 0.05,
             false => (4000.0 / self.blocks_len()).clamp(0.01, 0.05),
         };
