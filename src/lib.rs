@@ -54,6 +54,7 @@
 //! | what proves a reply | `scan/cookie.rs`, `scan/observer.rs` |
 //! | how fast, and with what bursts | `scan/pacer.rs` |
 //! | what rate a path bears, and how loss is seen | `scan/rate/adaptive.rs`, `scan/canary.rs` |
+//! | whether only resets are limited, so that closed ports are missing and open ones are not | `scan/rate/classes.rs` |
 //! | whom the next slot asks | `scan/survey/slot.rs` |
 //! | whether enough was found, and what is asked again | `scan/completeness.rs`, `scan/blocks.rs`, `scan/survey.rs` |
 //! | when a target is asked again | `scan/cursors.rs`, `Stage::is_worthwhile` in `scan/stage.rs` |

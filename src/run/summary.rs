@@ -183,6 +183,9 @@ fn shortfall(completeness: &Completeness, request: &Request) -> Option<String> {
             format!("{goal} are not certain to be found: after {limit} a target is given up (--attempts)")
         }
         Shortfall::ReceiverDrops => format!("{goal} are not certain to be found: this machine lost replies"),
+        Shortfall::ResetsLimited => format!(
+            "closed ports are incomplete: only so many resets are sent, by hosts or on the way; {goal} of open ports are found, without waiting for them"
+        ),
         Shortfall::Time | Shortfall::NobodyAnswered => return None,
     };
     Some(words)

@@ -10,7 +10,7 @@ use rand::rngs::SmallRng;
 
 use super::blocks::{Blocks, Estimate};
 use super::board::Board;
-use super::canary::Responders;
+use super::canary::{Asked, Responders};
 use super::completeness::{Completeness, Shortfall};
 use super::config::RatePolicy;
 use super::echo::Echo;
@@ -18,7 +18,7 @@ use super::evidence::Evidence;
 use super::outcome::Reason;
 use super::pacer::Pacer;
 use super::prober::{Poll, Shot, Source};
-use super::rate::{AdaptiveRate, FixedRate, Limit, RateController};
+use super::rate::{AdaptiveRate, Baseline, FixedRate, Limit, RateController};
 use super::tour::{Hosts, LagMeter, LocalMeter, Tour};
 use super::windows::{Purpose, Windows};
 use crate::time::Time;
@@ -42,11 +42,12 @@ pub struct Survey {
     pending: Option<Pending>,
     local: LocalMeter,
     lag: LagMeter,
-    open: u64,
     end: Option<End>,
     released: bool,
     /// Whether the pass goes beyond what was asked for.
     is_last: bool,
+    /// Resets are limited: only open ports tell what is lost.
+    only_open: bool,
 }
 
 /// It has ended, and if too early, why.
@@ -62,7 +63,7 @@ struct Pending {
 #[derive(Clone, Copy, Debug)]
 enum What {
     Position(u64),
-    Canary { index: u64, number: u8, purpose: Purpose },
+    Canary { asked: Asked, purpose: Purpose },
 }
 
 impl Survey {
@@ -93,10 +94,10 @@ impl Survey {
             pending: None,
             local: LocalMeter::default(),
             lag: LagMeter::default(),
-            open: 0,
             end: None,
             released: false,
             is_last: false,
+            only_open: false,
             board,
         }
     }
@@ -128,22 +129,22 @@ impl Survey {
             Some(Shortfall::Attempts) if drops => Some(Shortfall::ReceiverDrops),
             other => other,
         };
-        let Tour { pass, .. } = self.tour;
-        stage.conclude(Completeness {
-            found,
-            open: self.open,
-            missed: estimate.missed,
-            upper95: estimate.upper95 as u64,
-            goal,
-            shortfall: shortfall.filter(|_| goal.is_some()),
-            passes: pass,
-        });
+        let (open, passes) = (self.blocks.open(), self.tour.pass);
+        let Estimate { missed, upper95, .. } = estimate;
+        let mut completeness =
+            Completeness { found, open, missed, upper95: upper95 as u64, goal, shortfall, passes, ..Completeness::default() };
+        completeness.open_missed = missed * open as f64 / found.max(1) as f64;
+        if let Some(past) = self.rate.epochs().classes.limited() {
+            completeness.add_closed(Baseline(past.of_closed()), self.blocks.asked(), self.blocks.silent());
+        }
+        completeness.shortfall = completeness.shortfall.filter(|_| goal.is_some());
+        stage.conclude(completeness);
     }
 
     /// Enough was found. Where few are silent, one pass more over them costs next to nothing, and an open port may be among them.
     fn is_worth_a_last_pass(&mut self, estimate: &Estimate, silent: u64) -> bool {
         let targets = self.board.stages.at(self.stage).map_or(0, |stage| stage.order.len());
-        let open = self.open as f64 / self.blocks.found().max(1) as f64;
+        let open = self.blocks.open() as f64 / self.blocks.found().max(1) as f64;
         let is_worth = estimate.missed * open >= WORTH_A_PASS && silent as f64 <= FEW * targets as f64;
         is_worth && self.tour.pass < self.board.config.most_attempts && !std::mem::replace(&mut self.is_last, true)
     }
@@ -152,6 +153,9 @@ impl Survey {
         self.pending = None;
         self.windows.end(now);
         if self.tour.sent_out.is_none() || shortfall == Some(Shortfall::Time) {
+            if let (None, Some(&block)) = (self.tour.sent_out, self.tour.blocks.get(self.tour.place)) {
+                self.blocks.cut_short(block, self.tour.position, self.tour.pass);
+            }
             // What is under way has not had its time: it is judged as it stands.
             self.blocks.end_pass(self.tour.pass, &mut self.evidence);
         }
@@ -180,6 +184,11 @@ impl Survey {
         while let Some(window) = self.windows.close(now, heard) {
             self.rate.on_window(now, &window);
         }
+        let only_open = self.rate.epochs().classes.limited().is_some();
+        if only_open && !std::mem::replace(&mut self.only_open, true) {
+            self.blocks.look_at_open_only();
+            self.evidence.forget_audit();
+        }
         while let Some(epoch) = self.rate.settle() {
             self.board.pace.reached(epoch.achieved());
             let Self { windows, blocks, evidence, responders, .. } = self;
@@ -187,10 +196,10 @@ impl Survey {
                 evidence.clean(&epoch);
             }
             windows.settle(&epoch, &mut |block, count| blocks.settled(block, count, &epoch), &mut |canary, answered| {
-                if !epoch.hot {
+                if !epoch.hot && (canary.asked.open || !only_open) {
                     evidence.canary(canary.purpose, answered);
                     if canary.purpose == Purpose::Meter && !answered {
-                        responders.follow_up(now, canary.index);
+                        responders.follow_up(now, canary.asked);
                     }
                 }
             });
@@ -231,10 +240,9 @@ impl Survey {
         let Some(stage) = self.board.stages.at(self.stage) else { return };
         if echo.is_first {
             let host = stage.space.host_of(echo.index);
-            self.blocks.answered(stage.order.position(echo.index), by_tcp);
+            self.blocks.answered(stage.order.position(echo.index), echo.reason);
             self.hosts.answered(host);
             if by_tcp {
-                self.open += u64::from(echo.reason == Reason::SynAck);
                 self.rate.answered(echo.reason == Reason::SynAck);
                 self.responders.add(echo.index, host, echo.reason);
             }
@@ -242,17 +250,18 @@ impl Survey {
         if echo.attempt <= self.board.config.most_attempts {
             if let Some(sent) = echo.sent.filter(|_| by_tcp && echo.is_first) {
                 self.windows.sample(echo.arrived.since(sent));
-                self.windows.answered(sent);
+                self.windows.answered(sent, echo.reason == Reason::SynAck);
             }
             return;
         }
         let Some(answer) = self.windows.canary_answered(echo.index, echo.attempt, echo.arrived) else { return };
         self.windows.sample(answer.round_trip);
-        if answer.is_late {
+        let counts = answer.open || !self.only_open;
+        if answer.is_late && counts {
             self.evidence.late(answer.purpose);
             self.responders.never_mind(echo.index);
         }
-        if answer.purpose == Purpose::Audit && by_tcp {
+        if answer.purpose == Purpose::Audit && by_tcp && (echo.reason == Reason::SynAck || !self.only_open) {
             self.evidence.audit_answered();
         }
     }
@@ -336,7 +345,7 @@ impl Source for Survey {
             What::Position(position) => {
                 let block = self.blocks.of(position);
                 window.sent(block);
-                self.blocks.sent(block, now);
+                self.blocks.sent(block, self.tour.pass, now);
                 let Some(stage) = board.stages.at(self.stage) else { return };
                 stage.sent(0, self.tour.pass, position, now);
                 if self.tour.pass == 1 && stage.reported {
@@ -344,8 +353,8 @@ impl Source for Survey {
                 }
                 self.tour.passed(stage, position);
             }
-            What::Canary { index, number, purpose } => {
-                self.windows.ask(now, index, number, purpose);
+            What::Canary { asked, purpose } => {
+                self.windows.ask(now, asked, purpose);
                 board.counters.canaries.add(1);
                 if purpose == Purpose::Audit {
                     self.evidence.audited();

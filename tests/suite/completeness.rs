@@ -21,6 +21,10 @@ use crate::simulation::VirtualTime;
 struct Run {
     answering: u64,
     found: u64,
+    /// Open ports there are, those found, and those said to be missed.
+    opens: u64,
+    open: u64,
+    open_missed: f64,
     probes: u64,
     seconds: f64,
     estimated: f64,
@@ -51,11 +55,16 @@ fn run(scenario: &Scenario, seed: u64, tune: impl FnOnce(&mut ScanConfig)) -> Ru
     lockstep(&board, &mut || vec![network.transmitter()], &mut inlets, &VirtualTime(network.clone()), &mut |_| {});
     let ports: Vec<u16> = scenario.ports().iter().collect();
     let answering = network.truth(|truth| truth.natures(scenario.hosts(), ports).filter(|(_, nature)| nature.answers()).count());
+    let ports: Vec<u16> = scenario.ports().iter().collect();
+    let opens = network.truth(|truth| truth.open(scenario.hosts(), ports).count());
     let completeness = board.completeness().expect("account was kept");
     assert_eq!(completeness.found, board.counters.answered.get());
     Run {
         answering: answering as u64,
         found: completeness.found,
+        opens: opens as u64,
+        open: completeness.open,
+        open_missed: completeness.open_missed,
         probes: board.counters.probes.get(),
         seconds: network.now().as_nanos() as f64 / 1e9,
         estimated: completeness.missed,
@@ -166,6 +175,20 @@ fn out_of_time_it_says_so() {
     let done = run(&scenario, 1, |config| config.deadline = Some(Time::from_nanos(3_000_000_000)));
     assert!(done.seconds < 3.6 && done.shortfall == Some(Shortfall::Time), "{done:?}");
     assert!(done.found > 500 && done.found < done.answering / 2, "{done:?}");
+}
+
+#[test]
+fn limited_resets_do_not_slow_down_the_search_for_open_ports() {
+    for (name, seconds) in [("rst200-1%open", 20.0), ("rst200-64x1000", 20.0)] {
+        let done = run(&Scenario::named(name).expect("it is there"), 1, |_| {});
+        assert_eq!(done.open, done.opens, "{name}: {done:?}");
+        // At the pace of the resets it would be five minutes for one host.
+        assert!(done.seconds < seconds && done.open_missed < 0.5, "{name}: {done:?}");
+        let missed = done.answering - done.found;
+        assert!(done.estimated > 0.9 * missed as f64 && missed <= done.upper95, "{name}: {done:?}");
+        let is_told = done.shortfall == Some(Shortfall::ResetsLimited);
+        assert_eq!(is_told, missed as f64 > 0.001 * done.answering as f64, "{name}: {done:?}");
+    }
 }
 
 #[test]

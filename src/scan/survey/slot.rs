@@ -3,6 +3,7 @@
 use rand::RngExt;
 
 use super::{FIRST_GAP, GLANCE, IN_THE_DARK, Pending, Survey, What};
+use crate::scan::canary::Asked;
 use crate::scan::prober::aim;
 use crate::scan::windows::Purpose;
 use crate::time::Time;
@@ -15,8 +16,8 @@ impl Survey {
         }
         if self.rate.is_paused() {
             self.local.idle = true;
-            let picked = self.responders.pick(now);
-            let ready = picked.is_some_and(|(index, number)| self.aim_canary(index, number, Purpose::Meter));
+            let picked = self.responders.pick(now, self.rate.epochs().classes.mix());
+            let ready = picked.is_some_and(|asked| self.aim_canary(asked, Purpose::Meter));
             return if ready { None } else { Some(now + GLANCE) };
         }
         if self.tour.sent_out.is_some() {
@@ -41,10 +42,11 @@ impl Survey {
         if self.responders.is_empty() || lot >= self.share() {
             return false;
         }
-        if let Some((index, number)) = self.responders.due_follow_up(now) {
-            return self.aim_canary(index, number, Purpose::FollowUp);
+        if let Some(asked) = self.responders.due_follow_up(now) {
+            return self.aim_canary(asked, Purpose::FollowUp);
         }
-        self.responders.pick(now).is_some_and(|(index, number)| self.aim_canary(index, number, Purpose::Meter))
+        let mix = self.rate.epochs().classes.mix();
+        self.responders.pick(now, mix).is_some_and(|asked| self.aim_canary(asked, Purpose::Meter))
     }
 
     fn blocks_len(&self) -> f64 {
@@ -76,14 +78,15 @@ impl Survey {
                 continue;
             }
             let number = self.responders.any_number();
-            return self.aim_canary(index, number, Purpose::Audit);
+            return self.aim_canary(Asked { index, number, open: false }, Purpose::Audit);
         }
         false
     }
 
-    fn aim_canary(&mut self, index: u64, number: u8, purpose: Purpose) -> bool {
+    fn aim_canary(&mut self, asked: Asked, purpose: Purpose) -> bool {
         let Some(stage) = self.board.stages.at(self.stage) else { return false };
-        self.pending = aim(&self.board, stage, index, number).map(|shot| Pending { shot, what: What::Canary { index, number, purpose } });
+        let shot = aim(&self.board, stage, asked.index, asked.number);
+        self.pending = shot.map(|shot| Pending { shot, what: What::Canary { asked, purpose } });
         self.pending.is_some()
     }
 
