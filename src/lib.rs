@@ -58,7 +58,7 @@
 //! | whom the next slot asks | `scan/survey/slot.rs` |
 //! | whether enough was found, and what is asked again | `scan/completeness.rs`, `scan/blocks.rs`, `scan/survey.rs` |
 //! | when a target is asked again | `scan/cursors.rs`, `Stage::is_worthwhile` in `scan/stage.rs` |
-//! | how neighbours are found | `scan/sweep.rs` |
+//! | how neighbours are found, and how many were lost to ARP | `scan/sweep.rs`, `scan/askings.rs` |
 //! | what happens after what, and when it ends | `scan/conductor.rs` |
 //! | which way an address goes | `net/route`, `run/plan.rs` |
 //! | what makes an answer incomplete | `run/summary.rs` |

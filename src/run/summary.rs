@@ -186,6 +186,9 @@ fn shortfall(completeness: &Completeness, request: &Request) -> Option<String> {
         Shortfall::ResetsLimited => format!(
             "closed ports are incomplete: only so many resets are sent, by hosts or on the way; {goal} of open ports are found, without waiting for them"
         ),
+        Shortfall::HostsUnheard => {
+            format!("{goal} are not certain to be found: ARP requests or answers are lost, and hosts that are up with them (--attempts)")
+        }
         Shortfall::Time | Shortfall::NobodyAnswered => return None,
     };
     Some(words)

@@ -1,5 +1,6 @@
 //! How much was missed: estimated, bounded, and whether that is good enough.
 
+use super::askings::Unheard;
 use super::rate::Baseline;
 
 /// What a scan says about what it did not find. All numbers are of targets that would answer.
@@ -38,6 +39,8 @@ pub enum Shortfall {
     ReceiverDrops,
     /// Of open ports enough was found; of closed ones not, for only so many resets are sent, by hosts or on the way.
     ResetsLimited,
+    /// Hosts that are up were lost to ARP, with all their ports.
+    HostsUnheard,
 }
 
 impl Shortfall {
@@ -49,6 +52,7 @@ impl Shortfall {
             Self::NobodyAnswered => "nobody-answered",
             Self::ReceiverDrops => "receiver-drops",
             Self::ResetsLimited => "resets-limited",
+            Self::HostsUnheard => "hosts-unheard",
         }
     }
 }
@@ -74,6 +78,21 @@ impl Completeness {
         if self.shortfall.is_none() && self.goal.is_some_and(|goal| missed > (1.0 - goal) * (found + missed)) {
             self.shortfall = Some(Shortfall::ResetsLimited);
         }
+    }
+
+    /// Adds the ports of hosts lost to ARP: `ports` each, of which as many would answer as of the `probed` targets did.
+    #[must_use]
+    pub(super) fn with_unheard(mut self, unheard: Unheard, ports: u64, probed: u64) -> Self {
+        let answering = ports as f64 * (self.found as f64 / probed.max(1) as f64).min(1.0);
+        let missed = unheard.hosts * answering;
+        self.missed += missed;
+        self.open_missed += missed * self.open as f64 / self.found.max(1) as f64;
+        self.upper95 += (unheard.upper95 * answering).ceil() as u64;
+        let found = self.found as f64;
+        if self.shortfall.is_none() && self.goal.is_some_and(|goal| !unheard.is_enough && missed > (1.0 - goal) * (found + missed)) {
+            self.shortfall = Some(Shortfall::HostsUnheard);
+        }
+        self
     }
 
     /// Share found of what would answer; `None` if nobody answered.

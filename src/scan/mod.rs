@@ -1,6 +1,7 @@
 //! WHEN and WHY a probe is sent, and what a reply proves: pure decisions. Time is passed in; the same seed and inputs give the same outputs.
 
 mod answered;
+mod askings;
 mod blocks;
 mod board;
 mod canary;

@@ -42,6 +42,7 @@ fn because(shortfall: Shortfall) -> &'static str {
         Shortfall::Time => "for the scan was cut short",
         Shortfall::NobodyAnswered => "for nobody answered",
         Shortfall::ReceiverDrops => "for this machine lost replies",
+        Shortfall::HostsUnheard => "for hosts that are up did not answer ARP",
         Shortfall::ResetsLimited => "for only so many resets are sent: closed ports are missing, open ones are found as asked for",
     }
 }
