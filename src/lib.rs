@@ -62,6 +62,7 @@
 //! | what happens after what, and when it ends | `scan/conductor.rs` |
 //! | which way an address goes | `net/route`, `run/plan.rs` |
 //! | what makes an answer incomplete | `run/summary.rs` |
+//! | what is said when nothing answers | `run/silence.rs` |
 //! | whose silence means nothing | `run/unasked.rs`, `run/broken.rs` |
 //! | how connect() learns the reason of a refusal | `connect/verdict.rs` |
 //!

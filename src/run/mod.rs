@@ -14,6 +14,7 @@ mod reporter;
 mod request;
 mod rollcall;
 mod scan;
+mod silence;
 mod step;
 mod summary;
 mod threads;
