@@ -53,6 +53,7 @@
 //! | what a SYN looks like | `packet/syn.rs` |
 //! | what proves a reply | `scan/cookie.rs`, `scan/observer.rs` |
 //! | how fast, and with what bursts | `scan/pacer.rs` |
+//! | how much one host may get | `scan/host_pace.rs` |
 //! | what rate a path bears, and how loss is seen | `scan/rate/adaptive.rs`, `scan/canary.rs` |
 //! | whether only resets are limited, so that closed ports are missing and open ones are not | `scan/rate/classes.rs` |
 //! | whom the next slot asks | `scan/survey/slot.rs` |

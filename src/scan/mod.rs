@@ -14,6 +14,7 @@ mod echo;
 mod egress;
 mod evidence;
 mod finding_record;
+mod host_pace;
 mod marks;
 mod neighbours;
 mod observer;

@@ -1,6 +1,8 @@
 //! A stage asked by one sender in passes over blocks, at a controlled rate, with canaries between: it goes on until little enough is missed.
 
 mod slot;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use super::completeness::{Completeness, Shortfall};
 use super::config::RatePolicy;
 use super::echo::Echo;
 use super::evidence::Evidence;
+use super::host_pace::HostPace;
 use super::outcome::Reason;
 use super::pacer::Pacer;
 use super::prober::{Poll, Shot, Source};
@@ -39,6 +42,7 @@ pub struct Survey {
     evidence: Evidence,
     tour: Tour,
     hosts: Hosts,
+    host_pace: HostPace,
     pending: Option<Pending>,
     local: LocalMeter,
     lag: LagMeter,
@@ -69,14 +73,20 @@ enum What {
 impl Survey {
     /// The survey of stage `stage` of the board.
     pub fn new(board: Arc<Board>, stage: usize) -> Self {
-        let config = &board.config;
-        let (len, ports, hosts) =
-            board.stages.at(stage).map_or((0, 1, 1), |stage| (stage.order.len(), stage.space.ports().len(), stage.space.addresses().len()));
-        let most = config.rate_over(hosts) as f64;
-        let rate: Box<dyn RateController> = match config.policy {
+        let hosts = board.stages.at(stage).map_or(1, |stage| stage.space.addresses().len());
+        let most = board.config.rate_over(hosts) as f64;
+        let rate: Box<dyn RateController> = match board.config.policy {
             RatePolicy::Fixed => Box::new(FixedRate::new(most)),
             RatePolicy::Auto => Box::new(AdaptiveRate::new(hosts as f64, most)),
         };
+        Self::with(board, stage, rate)
+    }
+
+    /// The same, with the rate decided by `rate`.
+    fn with(board: Arc<Board>, stage: usize, rate: Box<dyn RateController>) -> Self {
+        let config = &board.config;
+        let (len, ports, hosts) =
+            board.stages.at(stage).map_or((0, 1, 1), |stage| (stage.order.len(), stage.space.ports().len(), stage.space.addresses().len()));
         let blocks = Blocks::new(len);
         let seed = config.seed ^ ((stage as u64) << 48);
         board.counters.active_senders.add(1);
@@ -87,10 +97,11 @@ impl Survey {
             rate,
             windows: Windows::default(),
             responders: Responders::new(board.cookie.canaries(config.most_attempts), seed ^ 1),
-            tour: Tour { pass: 1, blocks: blocks.all(), place: 0, position: 0, sent_out: None, begins: Time::ZERO },
+            tour: Tour { pass: 1, blocks: blocks.all(), place: 0, position: 0, sent_out: None, begins: Time::ZERO, is_drawn: false },
             blocks,
             evidence: Evidence::default(),
             hosts: Hosts((ports > 1 && hosts <= MOST_HOSTS).then(|| vec![ports; hosts as usize])),
+            host_pace: HostPace::new(hosts, config.host_rate),
             pending: None,
             local: LocalMeter::default(),
             lag: LagMeter::default(),
@@ -298,7 +309,7 @@ impl Survey {
         let proven = if pass == 1 { self.rate.proven() } else { f64::MAX };
         self.rate.turn(now, proven.min(hosts));
         let position = chosen.first().map_or(0, |&block| self.blocks.positions(block).start);
-        self.tour = Tour { pass: pass + 1, blocks: chosen, place: 0, position, sent_out: None, begins };
+        self.tour = Tour { pass: pass + 1, blocks: chosen, place: 0, position, sent_out: None, begins, is_drawn: false };
     }
 }
 
@@ -333,12 +344,20 @@ impl Source for Survey {
 
     fn sent(&mut self, now: Time) {
         let Some(Pending { what, .. }) = self.pending.take() else { return };
+        self.tour.is_drawn = false;
         self.pacer.spend(now, 1);
         let board = &self.board;
         board.counters.probes.add(1);
         board.counters.last_sent.raise_to(now.as_nanos());
         if let Some(achieved) = self.local.sent(now, self.rate.rate()) {
             self.rate.local_limit(now, achieved);
+        }
+        if let Some(stage) = board.stages.at(self.stage) {
+            let index = match what {
+                What::Position(position) => stage.order.index(position),
+                What::Canary { asked, .. } => asked.index,
+            };
+            self.host_pace.spend(stage.space.host_of(index), now);
         }
         let window = self.windows.now(now, self.tour.pass == 1, &mut *self.rate);
         match what {

@@ -196,6 +196,5 @@ fn a_host_gets_no_more_than_its_share() {
     let scenario = Scenario::named("host-nolim-r1").expect("it is there");
     let done = run(&scenario, 1, |config| config.host_rate = 5000);
     assert_eq!(done.found, done.answering);
-    // A batch of a millisecond more in some second.
-    assert!(done.busiest <= 5050, "{done:?}");
+    assert!((4800..=5000).contains(&done.busiest), "{done:?}");
 }

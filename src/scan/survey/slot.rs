@@ -17,7 +17,7 @@ impl Survey {
         if self.rate.is_paused() {
             self.local.idle = true;
             let picked = self.responders.pick(now, self.rate.epochs().classes.mix());
-            let ready = picked.is_some_and(|asked| self.aim_canary(asked, Purpose::Meter));
+            let ready = picked.is_some_and(|asked| self.aim_canary(now, asked, Purpose::Meter));
             return if ready { None } else { Some(now + GLANCE) };
         }
         if self.tour.sent_out.is_some() {
@@ -26,7 +26,7 @@ impl Survey {
         if now < self.tour.begins {
             return Some(self.tour.begins.min(now + GLANCE));
         }
-        if self.seek_beside(now) {
+        if !std::mem::replace(&mut self.tour.is_drawn, true) && self.seek_beside(now) {
             return None;
         }
         self.seek_next(now)
@@ -43,10 +43,10 @@ impl Survey {
             return false;
         }
         if let Some(asked) = self.responders.due_follow_up(now) {
-            return self.aim_canary(asked, Purpose::FollowUp);
+            return self.aim_canary(now, asked, Purpose::FollowUp);
         }
         let mix = self.rate.epochs().classes.mix();
-        self.responders.pick(now, mix).is_some_and(|asked| self.aim_canary(asked, Purpose::Meter))
+        self.responders.pick(now, mix).is_some_and(|asked| self.aim_canary(now, asked, Purpose::Meter))
     }
 
     fn blocks_len(&self) -> f64 {
@@ -78,13 +78,16 @@ impl Survey {
                 continue;
             }
             let number = self.responders.any_number();
-            return self.aim_canary(Asked { index, number, open: false }, Purpose::Audit);
+            return self.aim_canary(now, Asked { index, number, open: false }, Purpose::Audit);
         }
         false
     }
 
-    fn aim_canary(&mut self, asked: Asked, purpose: Purpose) -> bool {
+    fn aim_canary(&mut self, now: Time, asked: Asked, purpose: Purpose) -> bool {
         let Some(stage) = self.board.stages.at(self.stage) else { return false };
+        if self.host_pace.due(stage.space.host_of(asked.index)) > now {
+            return false;
+        }
         let shot = aim(&self.board, stage, asked.index, asked.number);
         self.pending = shot.map(|shot| Pending { shot, what: What::Canary { asked, purpose } });
         self.pending.is_some()
@@ -92,7 +95,7 @@ impl Survey {
 
     /// The next silent target of the pass.
     fn seek_next(&mut self, now: Time) -> Option<Time> {
-        let Self { board, tour, blocks, .. } = self;
+        let Self { board, tour, blocks, host_pace, .. } = self;
         let Some(stage) = board.stages.at(self.stage) else { return Some(Time::NEVER) };
         for _ in 0..SKIP_AT_ONCE {
             let Some(&block) = tour.blocks.get(tour.place) else {
@@ -109,6 +112,11 @@ impl Survey {
             let position = tour.position;
             let index = stage.order.index(position);
             let shot = if stage.answered.contains(index) { None } else { aim(board, stage, index, tour.pass) };
+            let due = host_pace.due(stage.space.host_of(index));
+            if shot.is_some() && due > now {
+                // The next would wait for the same host soon: in a uniform order all get on evenly.
+                return Some(due);
+            }
             if let Some(shot) = shot {
                 self.pending = Some(Pending { shot, what: What::Position(position) });
                 return None;
