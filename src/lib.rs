@@ -53,17 +53,20 @@
 //! | what a SYN looks like | `packet/syn.rs` |
 //! | what proves a reply | `scan/cookie.rs`, `scan/observer.rs` |
 //! | how fast, and with what bursts | `scan/pacer.rs` |
+//! | how much one host may get | `scan/host_pace.rs` |
 //! | what rate a path bears, and how loss is seen | `scan/rate/adaptive.rs`, `scan/canary.rs` |
+//! | whether only resets are limited, so that closed ports are missing and open ones are not | `scan/rate/classes.rs` |
 //! | whom the next slot asks | `scan/survey/slot.rs` |
 //! | whether enough was found, and what is asked again | `scan/completeness.rs`, `scan/blocks.rs`, `scan/survey.rs` |
 //! | when a target is asked again | `scan/cursors.rs`, `Stage::is_worthwhile` in `scan/stage.rs` |
-//! | how neighbours are found | `scan/sweep.rs` |
+//! | how neighbours are found, and how many were lost to ARP | `scan/sweep.rs`, `scan/askings.rs` |
 //! | what shows that a routed host is there | `scan/discovery.rs` |
 //! | whom the next stage asks, for which ports | `scan/agenda.rs` |
 //! | what happens after what, and when it ends | `scan/conductor.rs` |
 //! | which way an address goes | `net/route`, `run/plan.rs` |
 //! | who is not believed, and what is asked about it | `scan/suspicion.rs`, `scan/ranges.rs`, `run/doubts.rs` |
 //! | what makes an answer incomplete | `run/summary.rs` |
+//! | what is said when nothing answers | `run/silence.rs` |
 //! | whose silence means nothing | `run/unasked.rs`, `run/broken.rs` |
 //! | how connect() learns the reason of a refusal | `connect/verdict.rs` |
 //!

@@ -143,6 +143,8 @@ pub struct Arp {
     pub delay: Duration,
     /// Probability that the first request to the host is lost.
     pub cold_loss: f64,
+    /// Probability that any request to the host is lost.
+    pub loss: f64,
     /// How many requests it ignores before it answers.
     pub ignored: u32,
 }

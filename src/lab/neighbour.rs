@@ -24,11 +24,12 @@ impl Network {
         if self.now.since(Time::ZERO) < up_from {
             return self.drop_up(Cause::NotUp, Origin::Other);
         }
-        if arp.cold_loss > 0.0 || arp.ignored > 0 {
+        if arp.cold_loss > 0.0 || arp.loss > 0.0 || arp.ignored > 0 {
             let requests = &mut self.peers.entry(address.to_bits()).or_default().arp_requests;
             *requests = requests.saturating_add(1);
             let first = *requests == 1 && self.world.chosen(arp.cold_loss, address, 0, PURPOSE_COLD_ARP);
-            if first || *requests <= arp.ignored {
+            let lost = self.world.chosen(arp.loss, address, *requests as u16, PURPOSE_COLD_ARP);
+            if first || lost || *requests <= arp.ignored {
                 return self.drop_up(Cause::Arp, Origin::Other);
             }
         }

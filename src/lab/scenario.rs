@@ -23,10 +23,13 @@ pub struct Scenario {
     hosts: u32,
     ports: u16,
     answering: f64,
+    /// Share of these that is open; the others are closed.
+    open: f64,
     latency: Latency,
     up: Vec<Element>,
     down: Vec<Element>,
     reply_limit: Option<Limit>,
+    reset_limit: Option<Limit>,
     /// Probes a second that the path takes at best.
     capacity: f64,
     /// Changes of it: from when, to what.
@@ -107,11 +110,14 @@ impl Scenario {
     /// The network of this scenario.
     pub fn topology(&self) -> Topology {
         let Latency { fixed, spread, jitter } = self.latency;
-        let host = HostSpec::drawn(Shares::new(self.answering / 2.0, self.answering / 2.0)).repeats(0);
-        let host = match self.reply_limit {
-            Some(limit) => host.reply_limit(limit),
-            None => host,
-        };
+        let shares = Shares::new(self.answering * self.open, self.answering * (1.0 - self.open));
+        let mut host = HostSpec::drawn(shares).repeats(0);
+        if let Some(limit) = self.reply_limit {
+            host = host.reply_limit(limit);
+        }
+        if let Some(limit) = self.reset_limit {
+            host = host.reset_limit(limit);
+        }
         let path = PathSpec { up: self.up.clone(), down: self.down.clone() }.round_trip(Latency { fixed, spread, jitter });
         Topology::new()
             .router(Router::new(Self::GATEWAY))
@@ -131,10 +137,12 @@ impl Scenario {
             hosts: 65_536,
             ports: 1,
             answering: 0.1,
+            open: 0.5,
             latency,
             up: Vec::new(),
             down: Vec::new(),
             reply_limit: None,
+            reset_limit: None,
             capacity: f64::from(Self::DEVICE.frames_per_ms) * 1000.0,
             steps: Vec::new(),
         }
@@ -205,6 +213,12 @@ impl Scenario {
     fn answering_slowly(self, answers: f64) -> Self {
         let capacity = answers * f64::from(self.hosts) / self.answering;
         Self { reply_limit: Some(Limit::per_second(answers)), ..self }.bounded(capacity)
+    }
+
+    /// Hosts of which each port answers, few are open, and that send only so many resets, as BSD does.
+    fn resetting_slowly(self, open: f64, resets: f64) -> Self {
+        let most = 20e3 * f64::from(self.hosts);
+        Self { answering: 1.0, open, reset_limit: Some(Limit::per_second(resets)), ..self }.bounded(most)
     }
 
     /// A way back that takes only so many answers a second.
@@ -295,6 +309,9 @@ fn scenarios() -> Vec<Scenario> {
         s("newtarget20k-262k").of(262_144, 1).new_targets_limited(20e3),
         s("onset5%-t3").of(262_144, 1).policed(50e3).losing_since(0.05, 3),
         s("onset20%-t3").of(262_144, 1).policed(50e3).losing_since(0.2, 3),
+        one_host(s("rst200-1%open")).resetting_slowly(0.01, 200.0),
+        one_host(s("rst200-20open")).resetting_slowly(0.0003, 200.0),
+        s("rst200-64x1000").of(64, 1000).lasting(5000, 2000, 500).resetting_slowly(0.02, 200.0),
         s("none-answers").answering(0.0).policed(20e3),
     ]
 }

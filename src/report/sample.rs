@@ -135,6 +135,7 @@ pub(super) fn summary() -> Summary {
             found: 2003,
             open: 1,
             missed: 3.25,
+            open_missed: 0.0016,
             upper95: 7,
             goal: Some(0.999),
             shortfall: Some(Shortfall::ReceiverDrops),

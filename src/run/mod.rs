@@ -17,6 +17,7 @@ mod reporter;
 mod request;
 mod rollcall;
 mod scan;
+mod silence;
 mod step;
 mod summary;
 mod threads;

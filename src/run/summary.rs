@@ -6,6 +6,7 @@ use super::broken::Broken;
 use super::plan::{Plan, count};
 use super::request::Request;
 use super::scan::Ended;
+use super::silence::Silence;
 use super::unasked::Unasked;
 use crate::counted::{counted, percent};
 use crate::net::link::LinkKind;
@@ -158,8 +159,7 @@ impl Account<'_> {
         }
         reasons.extend(summary.completeness.and_then(|completeness| shortfall(&completeness, self.request)));
         if !summary.path_proven && !summary.interrupted {
-            let who = if summary.answered > 0 { "nothing but this machine itself answered" } else { "nothing answered at all" };
-            reasons.push(format!("{who}, so the path is unproven: --canary HOST:PORT names a port known to answer"));
+            reasons.push(Silence::of(summary, self.plan, self.ended.board.as_deref()).diagnosis());
         }
         reasons
     }
@@ -183,6 +183,12 @@ fn shortfall(completeness: &Completeness, request: &Request) -> Option<String> {
             format!("{goal} are not certain to be found: after {limit} a target is given up (--attempts)")
         }
         Shortfall::ReceiverDrops => format!("{goal} are not certain to be found: this machine lost replies"),
+        Shortfall::ResetsLimited => format!(
+            "closed ports are incomplete: only so many resets are sent, by hosts or on the way; {goal} of open ports are found, without waiting for them"
+        ),
+        Shortfall::HostsUnheard => {
+            format!("{goal} are not certain to be found: ARP requests or answers are lost, and hosts that are up with them (--attempts)")
+        }
         Shortfall::Time | Shortfall::NobodyAnswered => return None,
     };
     Some(words)

@@ -2,6 +2,7 @@
 
 use super::completeness::{expected_for, poisson_upper};
 use super::evidence::{Chances, Evidence};
+use super::outcome::Reason;
 use super::rate::{Epoch, Tally};
 use crate::time::Time;
 
@@ -12,8 +13,11 @@ pub(super) struct Blocks {
     /// Positions in a block.
     size: u64,
     positions: u64,
-    /// Targets that answered by TCP.
+    /// Targets that answered by TCP, and of these, those that are open.
     found: u64,
+    open: u64,
+    /// Resets are limited, so that what they say about loss holds for no other target: only open ones are estimated.
+    only_open: bool,
     /// Chance of loss that only an audit showed, in the first pass.
     unseen: f64,
 }
@@ -23,10 +27,11 @@ struct Block {
     /// Chance that a target in it that would answer was missed so far.
     missed: f64,
     missed_upper: f64,
+    /// Targets asked, and of these, those that have not answered.
+    asked: u32,
     silent: u32,
     /// Passes in which it had few losses.
     clean: u8,
-    probed: bool,
     last: Time,
     /// Share of this pass's probes that met an audited loss before.
     hot_before: f32,
@@ -42,6 +47,8 @@ struct Pass {
     /// Share lost among the canaries of each probe's epoch, and how many canaries there were, summed over probes.
     lost: f32,
     canaries: f32,
+    /// Share of the block that had no turn before the end of the scan.
+    left_out: f32,
 }
 
 /// How much is missed over all blocks.
@@ -57,17 +64,17 @@ impl Blocks {
     pub(super) fn new(positions: u64) -> Self {
         let size = (positions / BLOCKS).clamp(SMALLEST, LARGEST);
         let count = positions.div_ceil(size);
-        let block = |number: u64| Block {
+        let block = Block {
             missed: 1.0,
             missed_upper: 1.0,
-            silent: (positions - number * size).min(size) as u32,
+            asked: 0,
+            silent: 0,
             clean: 0,
-            probed: false,
             last: Time::ZERO,
             hot_before: 0.0,
             pass: Pass::default(),
         };
-        Self { list: (0..count).map(block).collect(), size, positions, found: 0, unseen: 0.0 }
+        Self { list: vec![block; count as usize], size, positions, found: 0, open: 0, only_open: false, unseen: 0.0 }
     }
 
     pub(super) fn all(&self) -> Vec<u32> {
@@ -91,18 +98,53 @@ impl Blocks {
         self.found
     }
 
-    /// The target at `position` has answered; `by_tcp`: itself, not a router on the way.
-    pub(super) fn answered(&mut self, position: u64, by_tcp: bool) {
-        let block = self.of(position) as usize;
-        self.list[block].silent = self.list[block].silent.saturating_sub(1);
-        self.found += u64::from(by_tcp);
+    pub(super) fn open(&self) -> u64 {
+        self.open
     }
 
-    pub(super) fn sent(&mut self, block: u32, now: Time) {
+    /// Targets asked.
+    pub(super) fn asked(&self) -> u64 {
+        self.list.iter().map(|block| u64::from(block.asked)).sum()
+    }
+
+    /// From now on only open targets are estimated.
+    pub(super) fn look_at_open_only(&mut self) {
+        self.only_open = true;
+    }
+
+    /// Targets found of the kind that is estimated, and those that might be such: the others are known to be closed.
+    fn counted(&self, asked: f64) -> (f64, f64) {
+        if self.only_open { (self.open as f64, asked - (self.found - self.open) as f64) } else { (self.found as f64, asked) }
+    }
+
+    /// The target at `position` has answered.
+    pub(super) fn answered(&mut self, position: u64, reason: Reason) {
+        let block = self.of(position) as usize;
+        self.list[block].silent = self.list[block].silent.saturating_sub(1);
+        // Others speak for a target by ICMP.
+        self.found += u64::from(matches!(reason, Reason::SynAck | Reason::Reset));
+        self.open += u64::from(reason == Reason::SynAck);
+    }
+
+    /// A target of `block` was asked in pass `pass`.
+    pub(super) fn sent(&mut self, block: u32, pass: u8, now: Time) {
         let block = &mut self.list[block as usize];
+        if pass == 1 {
+            block.asked += 1;
+            block.silent += 1;
+        }
         block.pass.sent += 1.0;
-        block.probed = true;
         block.last = now;
+    }
+
+    /// The pass ends in `block`, of whose positions only those before `position` had their turn.
+    pub(super) fn cut_short(&mut self, block: u32, position: u64, pass: u8) {
+        let positions = self.positions(block);
+        // In the first pass whoever was not asked is not counted.
+        if pass > 1 {
+            let left = positions.end.saturating_sub(position) as f64 / (positions.end - positions.start).max(1) as f64;
+            self.list[block as usize].pass.left_out = left as f32;
+        }
     }
 
     /// `count` probes of `block` were sent in `epoch`, which is settled.
@@ -128,14 +170,13 @@ impl Blocks {
     /// Share of targets that would answer, with `missed` the chance of a block's targets to have been missed.
     fn ratio(&self, more: f64, missed: fn(&Block) -> f64) -> f64 {
         let (mut all, mut unseen) = (0.0, 0.0);
-        for (number, block) in self.list.iter().enumerate().filter(|(_, block)| block.probed) {
-            let positions = self.positions(number as u32);
-            let len = (positions.end - positions.start) as f64;
-            all += len;
-            unseen += len * missed(block);
+        for block in &self.list {
+            all += f64::from(block.asked);
+            unseen += f64::from(block.asked) * missed(block);
         }
         let seen = 1.0 - unseen / f64::max(all, 1.0);
-        ((self.found as f64 + more) / f64::max(all, 1.0) / seen.max(0.01)).min(1.0)
+        let (found, all) = self.counted(all);
+        ((found + more) / all.max(1.0) / seen.max(0.01)).min(1.0)
     }
 
     /// A pass is over and settled: what it says about each block.
@@ -147,7 +188,7 @@ impl Blocks {
             *covered = true;
             block.learn(&chances, unseen);
         }
-        if let Some(lost) = evidence.close_audit(self.found as f64 / self.positions as f64) {
+        if let Some(lost) = evidence.close_audit(self.ratio(0.0, |_| 0.0)) {
             if pass == 1 {
                 self.unseen = lost;
             }
@@ -165,13 +206,13 @@ impl Blocks {
     pub(super) fn estimate(&self, goal: f64) -> Estimate {
         let (ratio, ratio_upper) = (self.ratio(0.0, |block| block.missed), self.ratio(1.0, |block| block.missed_upper));
         let (mut missed, mut upper, mut silent) = (0.0, 0.0, 0.0);
-        for block in self.list.iter().filter(|block| block.probed) {
+        for block in &self.list {
             silent += f64::from(block.silent);
             missed += f64::from(block.silent) * silent_but_there(ratio, block.missed);
             upper += f64::from(block.silent) * silent_but_there(ratio_upper, block.missed_upper);
         }
         let missed = missed.min(silent);
-        let allowed = expected_for(SAFE * (1.0 - goal) * (self.found as f64 + missed));
+        let allowed = expected_for(SAFE * (1.0 - goal) * (self.counted(0.0).0 + missed));
         Estimate { missed, upper95: poisson_upper(1.5 * upper).min(silent), allowed }
     }
 
@@ -206,7 +247,7 @@ impl Blocks {
 
 impl Block {
     fn learn(&mut self, chances: &Chances, unseen: f64) {
-        let Pass { sent, hot, hot_loss, lost, canaries } = std::mem::take(&mut self.pass);
+        let Pass { sent, hot, hot_loss, lost, canaries, left_out } = std::mem::take(&mut self.pass);
         let hot_loss = if hot > 0.0 { f64::from(hot_loss / hot) } else { 1.0 };
         let hot_share = f64::from((hot / sent).min(1.0));
         // Empirical Bayes: the loss of all epochs, and of those that this block's probes were sent in.
@@ -222,8 +263,10 @@ impl Block {
         if self.clean > 0 {
             (chance, upper) = (chance.max(chances.again), upper.max(chances.again_upper));
         }
-        self.missed *= hot_share * hot_loss + (1.0 - hot_share) * chance;
-        self.missed_upper *= hot_share * hot_loss + (1.0 - hot_share) * upper;
+        let left_out = f64::from(left_out);
+        let over_all = |clean: f64| left_out + (1.0 - left_out) * (hot_share * hot_loss + (1.0 - hot_share) * clean);
+        self.missed *= over_all(chance);
+        self.missed_upper *= over_all(upper);
         self.clean += u8::from(hot_share < 0.5);
     }
 }

@@ -1,9 +1,11 @@
 //! What the halves of a scan share: counters, round-trip times, stages, neighbours. Atomics only; nobody waits for anybody.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::ScanConfig;
+use super::askings::Unheard;
 use super::completeness::Completeness;
 use super::cookie::Cookie;
 use super::discovery;
@@ -38,6 +40,8 @@ pub struct Board {
     pub hearing: Hearing,
     /// Answers for the account of loss.
     pub(super) echoes: Echoes,
+    /// Hosts lost to ARP, when the scan has ended.
+    unheard: OnceLock<Unheard>,
     /// Ends the scan soon.
     pub stop: AtomicBool,
     phase: AtomicU8,
@@ -69,6 +73,7 @@ impl Board {
             rtt: RttMeter::default(),
             pace: PaceMeter::default(),
             echoes: Echoes::default(),
+            unheard: OnceLock::new(),
             stop: AtomicBool::new(false),
             phase: AtomicU8::new(0),
             done: AtomicU32::new(0),
@@ -122,7 +127,14 @@ impl Board {
 
     /// What the scan says about what it did not find; known when it has ended, if account was kept.
     pub fn completeness(&self) -> Option<Completeness> {
-        discovery::account(&self.stages, self.config.discovery)
+        let all = discovery::account(&self.stages, self.config.discovery)?;
+        let unheard = self.unheard.get().copied().unwrap_or_default();
+        Some(all.with_unheard(unheard, u64::from(self.config.ports.len()), self.counters.targets_probed.get()))
+    }
+
+    pub(super) fn set_unheard(&self, unheard: Unheard) {
+        // A scan ends once.
+        let _ = self.unheard.set(unheard);
     }
 
     /// The addresses that can be probed now: those without a hop, behind a known gateway, or known themselves.

@@ -1,5 +1,8 @@
 //! How much was missed: estimated, bounded, and whether that is good enough.
 
+use super::askings::Unheard;
+use super::rate::Baseline;
+
 /// What a scan says about what it did not find. All numbers are of targets that would answer.
 ///
 /// It assumes that silent targets see the loss that answering ones see.
@@ -11,6 +14,8 @@ pub struct Completeness {
     pub open: u64,
     /// Targets that would have answered and were not found, as far as can be told.
     pub missed: f64,
+    /// Of these, open ones.
+    pub open_missed: f64,
     /// With 95 % confidence no more than so many were missed.
     pub upper95: u64,
     /// The share asked for, if one was.
@@ -32,6 +37,10 @@ pub enum Shortfall {
     NobodyAnswered,
     /// This machine lost replies.
     ReceiverDrops,
+    /// Of open ports enough was found; of closed ones not, for only so many resets are sent, by hosts or on the way.
+    ResetsLimited,
+    /// Hosts that are up were lost to ARP, with all their ports.
+    HostsUnheard,
 }
 
 impl Shortfall {
@@ -42,6 +51,8 @@ impl Shortfall {
             Self::Time => "time-limit",
             Self::NobodyAnswered => "nobody-answered",
             Self::ReceiverDrops => "receiver-drops",
+            Self::ResetsLimited => "resets-limited",
+            Self::HostsUnheard => "hosts-unheard",
         }
     }
 }
@@ -50,9 +61,38 @@ impl Completeness {
     /// What it rests on.
     pub const ASSUMPTION: &'static str = "silent targets see the loss that answering ones see";
 
-    /// Open ports missed, if they are missed as often as others.
-    pub fn open_missed(&self) -> f64 {
-        if self.found == 0 { 0.0 } else { self.missed * self.open as f64 / self.found as f64 }
+    /// Resets are limited, and all so far is about open ports: adds the closed ones that are missing, of `asked` targets of which `silent`
+    /// did not answer, by what share of targets was closed in a `past` in which resets were not lost.
+    pub(super) fn add_closed(&mut self, past: Baseline, asked: u64, silent: u64) {
+        let found = (self.found - self.open) as f64;
+        let loss = past.loss();
+        let past = past.0;
+        let targets = asked as f64 / past.sent.max(1.0);
+        let room = (silent as f64 - self.missed).max(0.0);
+        let missed = (past.answers * targets / (1.0 - loss) - found).clamp(0.0, room);
+        let upper =
+            ((past.answers + NORMAL_95 * past.answers.sqrt() + 1.0) * targets / (1.0 - 2.0 * loss).max(0.1) - found).clamp(0.0, room);
+        self.open_missed = self.missed;
+        self.missed += missed;
+        self.upper95 = (self.upper95 + upper.ceil() as u64).min(silent);
+        if self.shortfall.is_none() && self.goal.is_some_and(|goal| missed > (1.0 - goal) * (found + missed)) {
+            self.shortfall = Some(Shortfall::ResetsLimited);
+        }
+    }
+
+    /// Adds the ports of hosts lost to ARP: `ports` each, of which as many would answer as of the `probed` targets did.
+    #[must_use]
+    pub(super) fn with_unheard(mut self, unheard: Unheard, ports: u64, probed: u64) -> Self {
+        let answering = ports as f64 * (self.found as f64 / probed.max(1) as f64).min(1.0);
+        let missed = unheard.hosts * answering;
+        self.missed += missed;
+        self.open_missed += missed * self.open as f64 / self.found.max(1) as f64;
+        self.upper95 += (unheard.upper95 * answering).ceil() as u64;
+        let found = self.found as f64;
+        if self.shortfall.is_none() && self.goal.is_some_and(|goal| !unheard.is_enough && missed > (1.0 - goal) * (found + missed)) {
+            self.shortfall = Some(Shortfall::HostsUnheard);
+        }
+        self
     }
 
     /// Share found of what would answer; `None` if nobody answered.
@@ -77,6 +117,7 @@ impl Completeness {
             found: self.found + other.found,
             open: self.open + other.open,
             missed: self.missed + other.missed,
+            open_missed: self.open_missed + other.open_missed,
             upper95: self.upper95 + other.upper95,
             goal: self.goal.or(other.goal),
             passes: self.passes.max(other.passes),
@@ -125,6 +166,7 @@ const NORMAL_95: f64 = 1.6449;
 
 #[cfg(test)]
 mod tests {
+    use super::super::rate::Tally;
     use super::*;
 
     #[test]
@@ -136,6 +178,21 @@ mod tests {
         assert!((gamma_upper(50.0) - 62.17).abs() < 0.05);
         // Beta(10, 990): 0.01557.
         assert!((beta_upper(10.0, 990.0) - 0.0156).abs() < 0.0003);
+    }
+
+    #[test]
+    fn closed_ports_behind_limited_resets_are_told_apart() {
+        // Of 10,000 asked half would be reset, 1,000 were; the open ones are nearly all there.
+        let past = Tally { sent: 1000.0, answers: 500.0, canaries: 1000.0, ..Tally::default() };
+        let of_open = Completeness { found: 1010, open: 10, missed: 0.01, goal: Some(0.999), ..Completeness::default() };
+        let mut all = of_open;
+        all.add_closed(Baseline(past), 10_000, 8_990);
+        assert!((4000.0..4010.0).contains(&all.missed) && (all.open_missed - 0.01).abs() < 1e-9, "{all:?}");
+        assert!((4200..5000).contains(&all.upper95) && all.shortfall == Some(Shortfall::ResetsLimited), "{all:?}");
+        // Nobody is silent: nobody is missing.
+        let mut done = Completeness { found: 10_000, ..of_open };
+        done.add_closed(Baseline(past), 10_000, 0);
+        assert!(done.missed < 0.1 && done.shortfall.is_none() && done.upper95 == 0, "{done:?}");
     }
 
     #[test]

@@ -131,7 +131,12 @@ impl Conductor {
             if self.course != Course::Waiting(since) {
                 return Poll::Wait(now);
             }
+            if self.last_called && self.sweep.must_go_on() {
+                self.sweep.last_call(now);
+                return Poll::Wait(now);
+            }
         }
+        self.board.set_unheard(self.sweep.unheard());
         self.conclude(now);
         self.board.set_done(1.0);
         self.course = Course::Done;

@@ -118,6 +118,7 @@ impl Presence {
             return Completeness {
                 found: self.count(),
                 open: 0,
+                open_missed: 0.0,
                 missed: singles * missed,
                 upper95: (singles * upper).ceil() as u64,
                 ..asked
@@ -126,10 +127,12 @@ impl Presence {
         let found = self.found.load(Ordering::Relaxed);
         let each = (followed + found) as f64 / self.count().max(1) as f64;
         let targets = |odds: f64| odds * (singles * each + found as f64);
+        let (missed, open) = (targets(missed), self.open.load(Ordering::Relaxed));
         Completeness {
             found,
-            open: self.open.load(Ordering::Relaxed),
-            missed: targets(missed),
+            open,
+            open_missed: missed * open as f64 / found.max(1) as f64,
+            missed,
             upper95: targets(upper).ceil() as u64,
             ..asked
         }

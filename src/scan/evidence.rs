@@ -71,6 +71,11 @@ impl Evidence {
         }
     }
 
+    /// Forgets the audit of this pass so far.
+    pub(super) fn forget_audit(&mut self) {
+        (self.audited, self.audit_answers) = (0.0, 0.0);
+    }
+
     pub(super) fn audited(&mut self) {
         self.audited += 1.0;
     }

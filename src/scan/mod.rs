@@ -2,6 +2,7 @@
 
 mod agenda;
 mod answered;
+mod askings;
 mod blocks;
 mod board;
 mod canary;
@@ -15,6 +16,7 @@ mod echo;
 mod egress;
 mod evidence;
 mod finding_record;
+mod host_pace;
 mod marks;
 mod neighbours;
 mod observer;

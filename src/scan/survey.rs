@@ -1,6 +1,8 @@
 //! A stage asked by one sender in passes over blocks, at a controlled rate, with canaries between: it goes on until little enough is missed.
 
 mod slot;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,15 +12,16 @@ use rand::rngs::SmallRng;
 
 use super::blocks::{Blocks, Estimate};
 use super::board::Board;
-use super::canary::Responders;
+use super::canary::{Asked, Responders};
 use super::completeness::{Completeness, Shortfall};
 use super::config::RatePolicy;
 use super::echo::Echo;
 use super::evidence::Evidence;
+use super::host_pace::HostPace;
 use super::outcome::Reason;
 use super::pacer::Pacer;
 use super::prober::{Poll, Shot, Source};
-use super::rate::{AdaptiveRate, FixedRate, Limit, RateController};
+use super::rate::{AdaptiveRate, Baseline, FixedRate, Limit, RateController};
 use super::tour::{Hosts, LagMeter, LocalMeter, Tour};
 use super::windows::{Purpose, Windows};
 use crate::time::Time;
@@ -39,14 +42,16 @@ pub struct Survey {
     evidence: Evidence,
     tour: Tour,
     hosts: Hosts,
+    host_pace: HostPace,
     pending: Option<Pending>,
     local: LocalMeter,
     lag: LagMeter,
-    open: u64,
     end: Option<End>,
     released: bool,
     /// Whether the pass goes beyond what was asked for.
     is_last: bool,
+    /// Resets are limited: only open ports tell what is lost.
+    only_open: bool,
 }
 
 /// It has ended, and if too early, why.
@@ -62,20 +67,26 @@ struct Pending {
 #[derive(Clone, Copy, Debug)]
 enum What {
     Position(u64),
-    Canary { index: u64, number: u8, purpose: Purpose },
+    Canary { asked: Asked, purpose: Purpose },
 }
 
 impl Survey {
     /// The survey of stage `stage` of the board.
     pub fn new(board: Arc<Board>, stage: usize) -> Self {
-        let config = &board.config;
-        let (len, ports, hosts) =
-            board.stages.at(stage).map_or((0, 1, 1), |stage| (stage.order.len(), stage.space.ports().len(), stage.space.addresses().len()));
-        let most = config.rate_over(hosts) as f64;
-        let rate: Box<dyn RateController> = match config.policy {
+        let hosts = board.stages.at(stage).map_or(1, |stage| stage.space.addresses().len());
+        let most = board.config.rate_over(hosts) as f64;
+        let rate: Box<dyn RateController> = match board.config.policy {
             RatePolicy::Fixed => Box::new(FixedRate::new(most)),
             RatePolicy::Auto => Box::new(AdaptiveRate::new(hosts as f64, most)),
         };
+        Self::with(board, stage, rate)
+    }
+
+    /// The same, with the rate decided by `rate`.
+    fn with(board: Arc<Board>, stage: usize, rate: Box<dyn RateController>) -> Self {
+        let config = &board.config;
+        let (len, ports, hosts) =
+            board.stages.at(stage).map_or((0, 1, 1), |stage| (stage.order.len(), stage.space.ports().len(), stage.space.addresses().len()));
         let blocks = Blocks::new(len);
         let seed = config.seed ^ ((stage as u64) << 48);
         board.counters.active_senders.add(1);
@@ -86,17 +97,18 @@ impl Survey {
             rate,
             windows: Windows::default(),
             responders: Responders::new(board.cookie.canaries(config.most_attempts), seed ^ 1),
-            tour: Tour { pass: 1, blocks: blocks.all(), place: 0, position: 0, sent_out: None, begins: Time::ZERO },
+            tour: Tour { pass: 1, blocks: blocks.all(), place: 0, position: 0, sent_out: None, begins: Time::ZERO, is_drawn: false },
             blocks,
             evidence: Evidence::default(),
             hosts: Hosts((ports > 1 && hosts <= MOST_HOSTS).then(|| vec![ports; hosts as usize])),
+            host_pace: HostPace::new(hosts, config.host_rate),
             pending: None,
             local: LocalMeter::default(),
             lag: LagMeter::default(),
-            open: 0,
             end: None,
             released: false,
             is_last: false,
+            only_open: false,
             board,
         }
     }
@@ -128,22 +140,22 @@ impl Survey {
             Some(Shortfall::Attempts) if drops => Some(Shortfall::ReceiverDrops),
             other => other,
         };
-        let Tour { pass, .. } = self.tour;
-        stage.conclude(Completeness {
-            found,
-            open: self.open,
-            missed: estimate.missed,
-            upper95: estimate.upper95 as u64,
-            goal,
-            shortfall: shortfall.filter(|_| goal.is_some()),
-            passes: pass,
-        });
+        let (open, passes) = (self.blocks.open(), self.tour.pass);
+        let Estimate { missed, upper95, .. } = estimate;
+        let mut completeness =
+            Completeness { found, open, missed, upper95: upper95 as u64, goal, shortfall, passes, ..Completeness::default() };
+        completeness.open_missed = missed * open as f64 / found.max(1) as f64;
+        if let Some(past) = self.rate.epochs().classes.limited() {
+            completeness.add_closed(Baseline(past.of_closed()), self.blocks.asked(), self.blocks.silent());
+        }
+        completeness.shortfall = completeness.shortfall.filter(|_| goal.is_some());
+        stage.conclude(completeness);
     }
 
     /// Enough was found. Where few are silent, one pass more over them costs next to nothing, and an open port may be among them.
     fn is_worth_a_last_pass(&mut self, estimate: &Estimate, silent: u64) -> bool {
         let targets = self.board.stages.at(self.stage).map_or(0, |stage| stage.order.len());
-        let open = self.open as f64 / self.blocks.found().max(1) as f64;
+        let open = self.blocks.open() as f64 / self.blocks.found().max(1) as f64;
         let is_worth = estimate.missed * open >= WORTH_A_PASS && silent as f64 <= FEW * targets as f64;
         is_worth && self.tour.pass < self.board.config.most_attempts && !std::mem::replace(&mut self.is_last, true)
     }
@@ -152,6 +164,9 @@ impl Survey {
         self.pending = None;
         self.windows.end(now);
         if self.tour.sent_out.is_none() || shortfall == Some(Shortfall::Time) {
+            if let (None, Some(&block)) = (self.tour.sent_out, self.tour.blocks.get(self.tour.place)) {
+                self.blocks.cut_short(block, self.tour.position, self.tour.pass);
+            }
             // What is under way has not had its time: it is judged as it stands.
             self.blocks.end_pass(self.tour.pass, &mut self.evidence);
         }
@@ -180,6 +195,11 @@ impl Survey {
         while let Some(window) = self.windows.close(now, heard) {
             self.rate.on_window(now, &window);
         }
+        let only_open = self.rate.epochs().classes.limited().is_some();
+        if only_open && !std::mem::replace(&mut self.only_open, true) {
+            self.blocks.look_at_open_only();
+            self.evidence.forget_audit();
+        }
         while let Some(epoch) = self.rate.settle() {
             self.board.pace.reached(epoch.achieved());
             let Self { windows, blocks, evidence, responders, .. } = self;
@@ -187,10 +207,10 @@ impl Survey {
                 evidence.clean(&epoch);
             }
             windows.settle(&epoch, &mut |block, count| blocks.settled(block, count, &epoch), &mut |canary, answered| {
-                if !epoch.hot {
+                if !epoch.hot && (canary.asked.open || !only_open) {
                     evidence.canary(canary.purpose, answered);
                     if canary.purpose == Purpose::Meter && !answered {
-                        responders.follow_up(now, canary.index);
+                        responders.follow_up(now, canary.asked);
                     }
                 }
             });
@@ -231,10 +251,9 @@ impl Survey {
         let Some(stage) = self.board.stages.at(self.stage) else { return };
         if echo.is_first {
             let host = stage.space.host_of(echo.index);
-            self.blocks.answered(stage.order.position(echo.index), by_tcp);
+            self.blocks.answered(stage.order.position(echo.index), echo.reason);
             self.hosts.answered(host);
             if by_tcp {
-                self.open += u64::from(echo.reason == Reason::SynAck);
                 self.rate.answered(echo.reason == Reason::SynAck);
                 self.responders.add(echo.index, host, echo.reason);
             }
@@ -242,17 +261,18 @@ impl Survey {
         if echo.attempt <= self.board.config.most_attempts {
             if let Some(sent) = echo.sent.filter(|_| by_tcp && echo.is_first) {
                 self.windows.sample(echo.arrived.since(sent));
-                self.windows.answered(sent);
+                self.windows.answered(sent, echo.reason == Reason::SynAck);
             }
             return;
         }
         let Some(answer) = self.windows.canary_answered(echo.index, echo.attempt, echo.arrived) else { return };
         self.windows.sample(answer.round_trip);
-        if answer.is_late {
+        let counts = answer.open || !self.only_open;
+        if answer.is_late && counts {
             self.evidence.late(answer.purpose);
             self.responders.never_mind(echo.index);
         }
-        if answer.purpose == Purpose::Audit && by_tcp {
+        if answer.purpose == Purpose::Audit && by_tcp && (echo.reason == Reason::SynAck || !self.only_open) {
             self.evidence.audit_answered();
         }
     }
@@ -289,7 +309,7 @@ impl Survey {
         let proven = if pass == 1 { self.rate.proven() } else { f64::MAX };
         self.rate.turn(now, proven.min(hosts));
         let position = chosen.first().map_or(0, |&block| self.blocks.positions(block).start);
-        self.tour = Tour { pass: pass + 1, blocks: chosen, place: 0, position, sent_out: None, begins };
+        self.tour = Tour { pass: pass + 1, blocks: chosen, place: 0, position, sent_out: None, begins, is_drawn: false };
     }
 }
 
@@ -324,6 +344,7 @@ impl Source for Survey {
 
     fn sent(&mut self, now: Time) {
         let Some(Pending { what, shot }) = self.pending.take() else { return };
+        self.tour.is_drawn = false;
         self.pacer.spend(now, 1);
         let board = &self.board;
         board.counters.probes.add(1);
@@ -331,12 +352,19 @@ impl Source for Survey {
         if let Some(achieved) = self.local.sent(now, self.rate.rate()) {
             self.rate.local_limit(now, achieved);
         }
+        if let Some(stage) = board.stages.at(self.stage) {
+            let index = match what {
+                What::Position(position) => stage.order.index(position),
+                What::Canary { asked, .. } => asked.index,
+            };
+            self.host_pace.spend(stage.space.host_of(index), now);
+        }
         let window = self.windows.now(now, self.tour.pass == 1, &mut *self.rate);
         match what {
             What::Position(position) => {
                 let block = self.blocks.of(position);
                 window.sent(block);
-                self.blocks.sent(block, now);
+                self.blocks.sent(block, self.tour.pass, now);
                 let Some(stage) = board.stages.at(self.stage) else { return };
                 stage.sent(0, self.tour.pass, position, now);
                 if self.tour.pass == 1 && stage.counts(shot.frame.port()) {
@@ -344,8 +372,8 @@ impl Source for Survey {
                 }
                 self.tour.passed(stage, position);
             }
-            What::Canary { index, number, purpose } => {
-                self.windows.ask(now, index, number, purpose);
+            What::Canary { asked, purpose } => {
+                self.windows.ask(now, asked, purpose);
                 board.counters.canaries.add(1);
                 if purpose == Purpose::Audit {
                     self.evidence.audited();

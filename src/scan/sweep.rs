@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::askings::{Askings, Unheard};
 use super::board::Board;
 use super::egress::NextHop;
 use super::neighbours::Wanted;
@@ -24,6 +25,11 @@ pub struct Sweep {
     /// No request before this.
     resume: Time,
     pending: Option<(u64, Shot)>,
+    askings: Askings,
+    /// Somebody was left out of this round.
+    is_partial: bool,
+    /// A last call is under way.
+    is_calling: bool,
 }
 
 impl Sweep {
@@ -37,6 +43,9 @@ impl Sweep {
             last: Time::ZERO,
             resume: Time::ZERO,
             pending: None,
+            askings: Askings::default(),
+            is_partial: false,
+            is_calling: false,
             board,
         }
     }
@@ -96,11 +105,35 @@ impl Sweep {
         self.round += 1;
         self.next = 0;
         self.resume = now;
+        self.is_partial = false;
+        self.is_calling = true;
     }
 
-    /// When the answers to the last request of this round have had their time.
+    /// Hosts that are up and were not heard, by what is known now.
+    pub(super) fn unheard(&self) -> Unheard {
+        let board = &self.board;
+        let silent = self.order.len() - board.neighbours.gateways().len() as u64 - self.known();
+        self.askings.unheard(silent, board.config.completeness.unwrap_or(GOAL))
+    }
+
+    /// Whether everybody silent is to be asked once more before the scan ends: too many of them may be up, and attempts are left.
+    pub(super) fn must_go_on(&self) -> bool {
+        let config = &self.board.config;
+        let asked = self.askings.count();
+        config.completeness.is_some()
+            && asked > 0
+            && asked < usize::from(config.most_attempts)
+            && self.known() > 0
+            && !self.unheard().is_enough
+    }
+
+    fn known(&self) -> u64 {
+        self.board.neighbours.known().count() as u64
+    }
+
+    /// When the answers to the last request have had their time; never, while a last call is under way.
     pub fn settled(&self) -> Time {
-        self.last + self.patience()
+        if self.is_calling { Time::NEVER } else { self.last + self.patience() }
     }
 
     /// Whether this round has nobody left to ask.
@@ -110,9 +143,13 @@ impl Sweep {
 
     /// A round is sent: wait for its answers, then begin the next.
     fn turn(&mut self, now: Time) -> Poll {
-        let settled = self.settled();
+        let settled = self.last + self.patience();
         if now < settled {
             return Poll::Wait(settled);
+        }
+        self.is_calling = false;
+        if !std::mem::take(&mut self.is_partial) {
+            self.askings.settle(self.known());
         }
         self.round += 1;
         self.next = 0;
@@ -129,6 +166,7 @@ impl Sweep {
             self.next += 1;
             let is_gateway = entry < self.board.neighbours.gateways().len() as u64;
             let extra = self.round > FIRST_ROUNDS && !self.is_through();
+            self.is_partial |= extra && !is_gateway;
             if self.board.neighbours.is_known(entry) || (extra && !is_gateway) {
                 continue;
             }
@@ -171,5 +209,7 @@ const FIRST_ROUNDS: u32 = 2;
 const GATEWAY_ROUNDS: u32 = 4;
 /// The silent are asked again this often while the scan runs.
 const AGAIN: Duration = Duration::from_secs(2);
+/// The share the estimate is made for where none was asked for.
+const GOAL: f64 = 0.999;
 /// Makes the order of requests another than the order of probes.
 const ORDER_OF_ITS_OWN: u64 = 0x6172_702d_7377_6565;

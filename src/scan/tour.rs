@@ -17,6 +17,8 @@ pub(super) struct Tour {
     pub(super) sent_out: Option<Time>,
     /// Nothing leaves before this.
     pub(super) begins: Time,
+    /// The lot for the present slot was drawn.
+    pub(super) is_drawn: bool,
 }
 
 /// Silent targets of each host, where hosts have more than one: the limit of a host follows them.

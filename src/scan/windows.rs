@@ -3,7 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use super::rate::{Epoch, RateController, Tally, WindowStats};
+use super::canary::Asked;
+use super::rate::{ByClass, Epoch, RateController, Tally, WindowStats};
 use crate::time::Time;
 
 /// The windows whose answers may still come.
@@ -28,6 +29,8 @@ pub(super) struct Window {
     fresh: bool,
     sent: u32,
     answers: u32,
+    /// Of these, of open ports.
+    open_answers: u32,
     left: u32,
     canaries: Vec<Canary>,
     blocks: Vec<(u32, u32)>,
@@ -37,8 +40,7 @@ pub(super) struct Window {
 /// A target that was asked beside the pass.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Canary {
-    pub(super) index: u64,
-    pub(super) number: u8,
+    pub(super) asked: Asked,
     pub(super) purpose: Purpose,
     sent: Time,
     answered: bool,
@@ -65,6 +67,8 @@ enum State {
 /// What an answer to a canary means.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CanaryAnswer {
+    /// Whether it was sent to a port known to be open.
+    pub(super) open: bool,
     pub(super) purpose: Purpose,
     /// It was already counted as lost in a clean epoch.
     pub(super) is_late: bool,
@@ -97,6 +101,7 @@ impl Windows {
                 fresh,
                 sent: 0,
                 answers: 0,
+                open_answers: 0,
                 left: 0,
                 canaries: Vec::new(),
                 blocks: Vec::new(),
@@ -120,20 +125,21 @@ impl Windows {
     }
 
     /// Notes a canary in the window of now.
-    pub(super) fn ask(&mut self, now: Time, index: u64, number: u8, purpose: Purpose) {
+    pub(super) fn ask(&mut self, now: Time, asked: Asked, purpose: Purpose) {
         let id = self.first + self.list.len() as u32 - 1;
         let Some(window) = self.list.back_mut() else { return };
-        self.asked.insert((index, number), (id, window.canaries.len() as u32));
-        window.canaries.push(Canary { index, number, purpose, sent: now, answered: false });
+        self.asked.insert((asked.index, asked.number), (id, window.canaries.len() as u32));
+        window.canaries.push(Canary { asked, purpose, sent: now, answered: false });
         window.left += 1;
     }
 
-    /// A target answered a probe of the pass that left at `sent`.
-    pub(super) fn answered(&mut self, sent: Time) {
+    /// A target answered a probe of the pass that left at `sent`; whether it is open.
+    pub(super) fn answered(&mut self, sent: Time, open: bool) {
         // Marks know whole microseconds.
         let after = self.list.partition_point(|window| window.began.as_nanos() / 1000 * 1000 <= sent.as_nanos());
         if let Some(window) = after.checked_sub(1).and_then(|place| self.list.get_mut(place)).filter(|window| window.state == State::Open) {
             window.answers += 1;
+            window.open_answers += u32::from(open);
         }
     }
 
@@ -144,7 +150,7 @@ impl Windows {
         let canary = window.canaries.get_mut(place as usize).filter(|canary| !canary.answered)?;
         canary.answered = true;
         let is_late = window.state == State::Settled { hot: false };
-        Some(CanaryAnswer { purpose: canary.purpose, is_late, round_trip: arrived.since(canary.sent) })
+        Some(CanaryAnswer { open: canary.asked.open, purpose: canary.purpose, is_late, round_trip: arrived.since(canary.sent) })
     }
 
     /// The next window whose answers have had their time; `heard` is up to when all that arrived has been read.
@@ -158,18 +164,25 @@ impl Windows {
         let ended = window.ended.filter(|&ended| heard >= ended + patience)?;
         self.closed += 1;
         window.state = State::Closed;
-        let meters = || window.canaries.iter().filter(|canary| canary.purpose == Purpose::Meter);
-        let (sent, answers) = if window.fresh { (f64::from(window.sent), f64::from(window.answers)) } else { (0.0, 0.0) };
+        let count = |of: &dyn Fn(&Canary) -> bool| {
+            window.canaries.iter().filter(|canary| canary.purpose == Purpose::Meter && of(canary)).count() as f64
+        };
+        let fresh = |count: u32| if window.fresh { f64::from(count) } else { 0.0 };
         Some(WindowStats {
             epoch: window.epoch,
             began: window.began,
             seconds: ended.since(window.began).as_secs_f64(),
             left: f64::from(window.left),
             tally: Tally {
-                sent,
-                answers,
-                canaries: meters().count() as f64,
-                lost: meters().filter(|canary| !canary.answered).count() as f64,
+                sent: fresh(window.sent),
+                answers: fresh(window.answers),
+                canaries: count(&|_| true),
+                lost: count(&|canary| !canary.answered),
+                open: ByClass {
+                    answers: fresh(window.open_answers),
+                    canaries: count(&|canary| canary.asked.open),
+                    lost: count(&|canary| canary.asked.open && !canary.answered),
+                },
             },
         })
     }
@@ -202,7 +215,7 @@ impl Windows {
                 return;
             }
             for (place, canary) in window.canaries.iter().enumerate() {
-                let key = (canary.index, canary.number);
+                let key = (canary.asked.index, canary.asked.number);
                 if self.asked.get(&key) == Some(&(self.first, place as u32)) {
                     self.asked.remove(&key);
                 }

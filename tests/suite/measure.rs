@@ -33,6 +33,10 @@ impl VirtualClock for VirtualTime {
 pub(crate) struct Run {
     pub(crate) answering: u64,
     pub(crate) found: u64,
+    /// Open ports there are, those found, and those said to be missed.
+    pub(crate) opens: u64,
+    pub(crate) open: u64,
+    pub(crate) open_missed: f64,
     pub(crate) probes: u64,
     pub(crate) seconds: f64,
     pub(crate) estimated: f64,
@@ -68,11 +72,16 @@ pub(crate) fn run(scenario: &Scenario, seed: u64, tune: impl FnOnce(&mut ScanCon
     }
     let ports: Vec<u16> = scenario.ports().iter().collect();
     let answering = network.truth(|truth| truth.natures(scenario.hosts(), ports).filter(|(_, nature)| nature.answers()).count());
+    let ports: Vec<u16> = scenario.ports().iter().collect();
+    let opens = network.truth(|truth| truth.open(scenario.hosts(), ports).count());
     let completeness = board.completeness().expect("account was kept");
     assert_eq!(completeness.found, board.counters.answered.get());
     Run {
         answering: answering as u64,
         found: completeness.found,
+        opens: opens as u64,
+        open: completeness.open,
+        open_missed: completeness.open_missed,
         probes: board.counters.probes.get(),
         seconds: network.now().as_nanos() as f64 / 1e9,
         estimated: completeness.missed,

@@ -15,8 +15,8 @@ use synprobe::net::Receiver as _;
 use synprobe::packet::MacAddr;
 use synprobe::run::{Inlet, lockstep};
 use synprobe::scan::{
-    Board, ControlPorts, Cookie, Egress, EgressMap, Finding, Neighbours, NextHop, Observer, RatePolicy, ScanConfig, SourcePorts, State,
-    Wanted,
+    Board, ControlPorts, Cookie, Egress, EgressMap, Finding, Neighbours, NextHop, Observer, RatePolicy, ScanConfig, Shortfall, SourcePorts,
+    State, Wanted,
 };
 use synprobe::target::{AddressRange, AddressSet, PortSet};
 use synprobe::time::Time;
@@ -156,7 +156,7 @@ fn table() {
     let plain = |_: &mut ScanConfig| {};
     let web = || HostSpec::serving([80]);
     scan(office(0.5, web()), &["10.0.0.0/24"], "80", 1, plain).row(&mut table, "lan /24 half up");
-    let slow_arp = synprobe::lab::Arp { delay: Duration::from_millis(150), cold_loss: 0.5, ignored: 0 };
+    let slow_arp = synprobe::lab::Arp { delay: Duration::from_millis(150), cold_loss: 0.5, ..synprobe::lab::Arp::default() };
     scan(office(0.5, web().arp(slow_arp)), &["10.0.0.0/24"], "80", 1, plain).row(&mut table, "lan cold slow arp");
     scan(office(0.5, web().up_from(Duration::from_millis(400))), &["10.0.0.0/24"], "80", 1, plain).row(&mut table, "lan late hosts");
     scan(routed(mixed(), PathSpec::new()), &["10.1.0.0/24"], "1-1000", 1, plain).row(&mut table, "routed /24 x 1000");
@@ -232,6 +232,35 @@ fn no_host_is_asked_twice_on_a_clean_path() {
         assert_eq!(truth.probed().len(), 1024);
         assert_eq!(truth.half_open(), 0, "every SYN-ACK was answered with a reset");
     });
+}
+
+/// An office in which ARP requests are lost.
+fn lossy_office(loss: f64, seed: u64) -> Done {
+    let arp = synprobe::lab::Arp { loss, ..synprobe::lab::Arp::default() };
+    scan(office(0.5, HostSpec::serving([80]).arp(arp)), &["10.0.0.0/24"], "80", seed, |_| {})
+}
+
+#[test]
+fn a_host_lost_to_arp_is_missed_and_asked_for_again() {
+    // Half of all requests are lost: after the three askings of a short scan sixteen hosts would be missing.
+    for seed in 1..=10 {
+        let done = lossy_office(0.5, seed);
+        let missed = done.open().len() - done.found(State::Open).len();
+        let completeness = done.board.completeness().expect("account was kept");
+        assert!(missed <= 2 && missed as u64 <= completeness.upper95, "{seed}: {missed} of {}, {completeness:?}", done.open().len());
+    }
+    // Where attempts run out it is told how many are missing.
+    let lossy = lossy_office(0.9, 1);
+    let missed = (lossy.open().len() - lossy.found(State::Open).len()) as f64;
+    let completeness = lossy.board.completeness().expect("account was kept");
+    assert!(missed > 10.0 && (0.4 * missed..2.0 * missed).contains(&completeness.missed), "{missed}: {completeness:?}");
+    assert!(completeness.upper95 as f64 >= missed && completeness.shortfall == Some(Shortfall::HostsUnheard), "{missed}: {completeness:?}");
+    // Where nothing is lost nobody is asked for more often than before.
+    let clean = lossy_office(0.0, 1);
+    let silent = 256 - clean.board.neighbours.known().count() as u64;
+    let asked = clean.board.counters.arp_requests.get();
+    assert!(asked <= 257 + 3 * silent, "{asked} for {silent} silent");
+    assert_eq!(clean.board.completeness().map(|completeness| completeness.upper95), Some(0));
 }
 
 #[test]

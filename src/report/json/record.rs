@@ -288,7 +288,7 @@ fn estimate(completeness: &Completeness) -> Estimate {
         upper95,
         reason: shortfall.map(Shortfall::as_str),
         assumption: Completeness::ASSUMPTION,
-        open: Share { found: open, estimated_missed: rounded(completeness.open_missed()) },
+        open: Share { found: open, estimated_missed: rounded(completeness.open_missed) },
     }
 }
 

@@ -31,8 +31,7 @@ fn found(completeness: &Completeness, summary: &Summary) -> String {
     if upper95 == 0 && missed < 0.05 && summary.unanswered == 0 && summary.targets > 0 {
         return format!("{answered}, and none stayed silent");
     }
-    let open_missed = completeness.open_missed();
-    let of_open = if open > 0 { format!(" ({} open)", estimate(open_missed)) } else { String::new() };
+    let of_open = if open > 0 { format!(" ({} open)", estimate(completeness.open_missed)) } else { String::new() };
     let verdict = match (goal, shortfall) {
         (None, _) => String::new(),
         (Some(goal), None) => format!(": {} is met", percent(goal)),
@@ -47,6 +46,8 @@ fn because(shortfall: Shortfall) -> &'static str {
         Shortfall::Time => "for the scan was cut short",
         Shortfall::NobodyAnswered => "for nobody answered",
         Shortfall::ReceiverDrops => "for this machine lost replies",
+        Shortfall::HostsUnheard => "for hosts that are up did not answer ARP",
+        Shortfall::ResetsLimited => "for only so many resets are sent: closed ports are missing, open ones are found as asked for",
     }
 }
 
@@ -81,13 +82,24 @@ mod tests {
 
     #[test]
     fn a_reader_learns_what_may_be_missing() {
-        let met = Completeness { found: 6_536, open: 12, missed: 1.24, upper95: 4, goal: Some(0.999), shortfall: None, passes: 2 };
+        let met = Completeness {
+            found: 6_536,
+            open: 12,
+            missed: 1.24,
+            open_missed: 0.0023,
+            upper95: 4,
+            goal: Some(0.999),
+            shortfall: None,
+            passes: 2,
+        };
         insta::assert_snapshot!(of(&summary(Some(met))), @"
         completeness: 6536 targets answered (12 open); estimated missed: 1.2 (0.0 open), with 95 % confidence at most 4: 99.9 % is met
         rate: up to 18600/s, limited by the path; 1.26 probes a target in 2 passes; the path loses 2.1 %
         assumed: silent targets see the loss that answering ones see
         ");
-        let unmet = Completeness { missed: 31.4, upper95: 55, shortfall: Some(Shortfall::Attempts), passes: 10, ..met };
+        let limited = Completeness { missed: 4100.0, upper95: 4310, shortfall: Some(Shortfall::ResetsLimited), ..met };
+        insta::assert_snapshot!(of(&summary(Some(limited))).lines().next().unwrap_or_default(), @"completeness: 6536 targets answered (12 open); estimated missed: 4100 (0.0 open), with 95 % confidence at most 4310: 99.9 % is not met, for only so many resets are sent: closed ports are missing, open ones are found as asked for");
+        let unmet = Completeness { missed: 31.4, open_missed: 0.058, upper95: 55, shortfall: Some(Shortfall::Attempts), passes: 10, ..met };
         insta::assert_snapshot!(of(&summary(Some(unmet))), @"
         completeness: 6536 targets answered (12 open); estimated missed: 31 (0.1 open), with 95 % confidence at most 55: 99.9 % is not met, for the attempts ran out
         rate: up to 18600/s, limited by the path; 1.26 probes a target in 10 passes; the path loses 2.1 %

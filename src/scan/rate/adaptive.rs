@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 
 use super::blackout::Darkness;
+use super::classes::Verdict;
 use super::cut::Cuts;
 use super::growth::Trial;
+use super::meters::HOT;
 use super::{Epoch, Epochs, RateController, Tally, WindowStats, seconds};
 use crate::time::Time;
 
@@ -32,9 +34,9 @@ pub struct AdaptiveRate {
     pub(super) history: VecDeque<(f64, f64)>,
     /// Until when the path is left to recover from the rate before the last cut.
     drains_until: Option<f64>,
-    /// Targets that answered, and of these, those that were reset.
-    answered: f64,
-    resets: f64,
+    /// Targets that answered, and of these, those that are open: they are sent a reset.
+    pub(super) answered: f64,
+    pub(super) opens: f64,
     local: Option<Local>,
 }
 
@@ -111,7 +113,7 @@ impl AdaptiveRate {
             history: VecDeque::new(),
             drains_until: None,
             answered: 0.0,
-            resets: 0.0,
+            opens: 0.0,
             local: None,
         }
     }
@@ -122,7 +124,7 @@ impl AdaptiveRate {
 
     /// Resets for each probe, where nothing is lost: they take the same way.
     pub(super) fn resets(&self) -> f64 {
-        self.epochs.past.ratio() * self.resets / self.answered.max(1.0)
+        self.epochs.past.ratio() * self.opens / self.answered.max(1.0)
     }
 
     /// From now on at `rate`, as far as it may.
@@ -167,6 +169,16 @@ impl AdaptiveRate {
         self.rate >= 0.99 * most
     }
 
+    /// Only resets are limited: that is no reason to be slow. The rate is found anew by what open ports show.
+    fn go_by_open(&mut self, now: Time) {
+        let rate = self.rate.max(if self.cuts.chain > 0 { self.cuts.chain_rate } else { 0.0 });
+        self.epochs.look_at_open_only();
+        self.cuts = Cuts::default();
+        self.state = State::Startup;
+        self.growth = 2.0;
+        self.go_afresh(now, rate);
+    }
+
     fn remember(&mut self, window: &WindowStats) {
         let began = seconds(window.began);
         self.history.push_back((began, window.left));
@@ -195,6 +207,7 @@ impl RateController for AdaptiveRate {
     fn on_window(&mut self, now: Time, window: &WindowStats) {
         self.remember(window);
         let Some(epoch) = self.epochs.enter(window) else { return };
+        let window = &WindowStats { tally: self.epochs.metered(window.tally), ..*window };
         let seen = Seen::new(&self.epochs, window.tally, &epoch);
         let hot = seen.is_hot() || (epoch.id == self.epochs.current() && self.cuts.loss_persists(self.state, &epoch, &self.epochs.past));
         if hot {
@@ -207,7 +220,11 @@ impl RateController for AdaptiveRate {
             return self.pause(now, window);
         }
         if hot && epoch.id >= self.barrier && !self.dark.may_be_beginning() {
-            return self.cut(now, window, &epoch, &seen);
+            return match self.epochs.classes.verdict(&self.epochs.past, epoch.tally) {
+                Verdict::ResetsOnly => self.go_by_open(now),
+                Verdict::Undecided if self.state == State::Probe && self.epochs.classes.is_waited_for(&epoch) => {}
+                _ => self.cut(now, window, &epoch, &seen),
+            };
         }
         if hot || epoch.id != self.epochs.current() {
             return;
@@ -254,7 +271,7 @@ impl RateController for AdaptiveRate {
 
     fn answered(&mut self, open: bool) {
         self.answered += 1.0;
-        self.resets += f64::from(u8::from(open));
+        self.opens += f64::from(u8::from(open));
     }
 
     fn is_paused(&self) -> bool {
@@ -300,8 +317,6 @@ impl Seen {
     }
 }
 
-/// Standard deviations that are called trouble; 2.5 to 5 made no difference.
-const HOT: f64 = 3.5;
 /// The first rate ...
 const FIRST: f64 = 1000.0;
 /// ... but no more to one host: a host that answers 100 a second must not be taken for one that answers a tenth.

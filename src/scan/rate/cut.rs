@@ -87,7 +87,7 @@ impl Cuts {
     fn randomness(&self, epoch: &Epoch, past: &Baseline) -> Option<f64> {
         let bottleneck = (1.0 - self.least / epoch.rate).max(past.loss()).clamp(0.002, 0.98);
         let same = self.chain_loss.clamp(0.004, 0.98);
-        let Tally { sent, answers, canaries, lost } = epoch.tally;
+        let Tally { sent, answers, canaries, lost, .. } = epoch.tally;
         let expected = sent * past.ratio();
         let (n, x) = if canaries >= 10.0 { (canaries, lost) } else { (expected, (expected - answers).clamp(0.0, expected)) };
         (n * same >= 8.0).then(|| x * (same / bottleneck).ln() + (n - x) * ((1.0 - same) / (1.0 - bottleneck)).ln())
@@ -111,6 +111,7 @@ impl AdaptiveRate {
         }
         // Of what was delivered at the cut few were resets; there will be more when all is delivered.
         let resets = self.resets();
+        self.epochs.classes.suspect(self.opens, self.answered);
         let room = ((1.0 + resets * delivered) / (1.0 + resets)).max(ROOM);
         let cuts = &mut self.cuts;
         if cuts.chain == 0 {
@@ -152,15 +153,15 @@ impl AdaptiveRate {
 
     /// The same share is lost at any rate: that is the path's own loss, and the new normal.
     fn accept_loss(&mut self, now: Time, epoch: &Epoch) {
-        let Tally { sent, answers, canaries, lost } = epoch.tally;
+        let Tally { answers, canaries, lost, .. } = epoch.tally;
         let past = &mut self.epochs.past.0;
         if canaries >= 10.0 {
             let weight = canaries.clamp(20.0, 100.0);
-            (past.canaries, past.lost) = (weight, (lost + 0.5) / (canaries + 1.0) * weight);
+            past.take_canaries(&epoch.tally, weight / canaries);
+            past.lost = (lost + 0.5) / (canaries + 1.0) * weight;
         }
         if answers > 0.0 {
-            let weight = (200.0 / answers).min(1.0);
-            (past.sent, past.answers) = (sent * weight, answers * weight);
+            past.take_answers(&epoch.tally, (200.0 / answers).min(1.0));
         }
         self.cuts.count += 1;
         self.cuts.chain = 0;

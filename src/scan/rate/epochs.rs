@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::classes::Classes;
 use super::meters::{Baseline, Tally};
 use super::{WindowStats, seconds};
 use crate::time::Time;
@@ -38,11 +39,13 @@ pub struct Epochs {
     list: VecDeque<Epoch>,
     /// The clean past.
     pub past: Baseline,
+    /// Whether resets are lost where SYN-ACKs are not.
+    pub classes: Classes,
 }
 
 impl Epochs {
     pub(super) fn new(rate: f64) -> Self {
-        let mut epochs = Self { list: VecDeque::new(), past: Baseline::default() };
+        let mut epochs = Self { list: VecDeque::new(), past: Baseline::default(), classes: Classes::default() };
         epochs.begin(0.0, rate, true);
         epochs
     }
@@ -96,11 +99,12 @@ impl Epochs {
 
     /// Enters a closed window; the epoch as it stands now.
     pub(super) fn enter(&mut self, window: &WindowStats) -> Option<Epoch> {
+        let tally = self.metered(window.tally);
         let epoch = self.at(window.epoch)?;
         epoch.open = epoch.open.saturating_sub(1);
         epoch.closed += window.seconds;
         epoch.left += window.left;
-        epoch.tally += window.tally;
+        epoch.tally += tally;
         Some(epoch.clone())
     }
 
@@ -114,12 +118,31 @@ impl Epochs {
         let (suspect, chance) = if epoch.teaches { (2.0, 0.3) } else { (1.0, 0.0) };
         epoch.hot |= lost >= suspect && lost > 3.0 * (canaries * self.past.loss() + chance);
         if epoch.hot {
+            self.classes.add(&self.past, epoch.tally);
             let (delivered, deviation) = self.past.delivered(epoch.tally);
             epoch.loss = (1.0 - delivered * (1.0 - self.past.loss()) + deviation).clamp(0.05, 1.0);
         } else if epoch.teaches {
             self.past.fold(epoch.tally);
         }
         Some(epoch)
+    }
+}
+
+impl Epochs {
+    /// As much of `tally` as is looked at: resets tell nothing about the path where only they are limited.
+    pub(super) fn metered(&self, tally: Tally) -> Tally {
+        if self.classes.limited().is_some() { tally.of_open() } else { tally }
+    }
+
+    /// From now on only SYN-ACKs are looked at, in the past too.
+    pub(super) fn look_at_open_only(&mut self) {
+        self.classes.limit(self.past.0);
+        self.past.0 = self.past.0.of_open();
+        let past = self.past;
+        for epoch in &mut self.list {
+            epoch.tally = epoch.tally.of_open();
+            epoch.hot = past.is_hot(epoch.tally);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Nothing is lost: when and how far the rate rises.
 
 use super::adaptive::{AdaptiveRate, Seen, State};
+use super::classes::{COMPARE, Trials};
 use super::cut::SHARE;
 use super::{Epoch, Tally, seconds};
 use crate::time::Time;
@@ -91,10 +92,12 @@ impl AdaptiveRate {
         if past.loss() > 0.02 && past.0.canaries > 50.0 && canaries >= 10.0 && deciding && seconds(now) > self.trial.below_from {
             return self.try_below(now);
         }
-        if seconds(now) >= self.cuts.hold_until && !self.is_at_most(now) {
+        let compares = self.epochs.classes.is_trial_due(self.opens);
+        if (seconds(now) >= self.cuts.hold_until || compares == Some(Trials::First)) && !self.is_at_most(now) {
             self.state = State::Probe;
             self.trial.from = self.rate;
-            self.go(now, self.rate * STEP);
+            self.epochs.classes.begin_trial(compares.is_some());
+            self.go(now, self.rate * if compares.is_some() { COMPARE } else { STEP });
         } else if epoch.age(now) > 0.5 {
             self.go(now, self.rate);
         }
@@ -137,11 +140,10 @@ impl AdaptiveRate {
             return self.go(now, self.trial.from);
         }
         // It was congestion.
-        let Tally { sent, answers, canaries, lost } = epoch.tally;
         let past = &mut self.epochs.past.0;
-        (past.canaries, past.lost) = (canaries, lost);
-        if answers > 0.0 {
-            (past.sent, past.answers) = (sent, answers);
+        past.take_canaries(&epoch.tally, 1.0);
+        if epoch.tally.answers > 0.0 {
+            past.take_answers(&epoch.tally, 1.0);
         }
         self.trial.below_every = 1.0;
         self.cuts.capacity = self.trial.from * (1.0 - self.trial.loss);

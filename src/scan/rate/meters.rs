@@ -13,6 +13,52 @@ pub struct Tally {
     pub canaries: f64,
     /// Of these, unanswered.
     pub lost: f64,
+    /// What open ports have in it.
+    pub open: ByClass,
+}
+
+/// The part of a [`Tally`] that is known to belong to open ports, which answer by SYN-ACK; of canaries and answers the rest are resets.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ByClass {
+    /// Answers to probes of fresh targets.
+    pub answers: f64,
+    /// Canaries sent.
+    pub canaries: f64,
+    /// Of these, unanswered.
+    pub lost: f64,
+}
+
+impl Tally {
+    /// As seen by SYN-ACKs alone.
+    #[must_use]
+    pub fn of_open(self) -> Self {
+        let ByClass { answers, canaries, lost } = self.open;
+        Self { answers, canaries, lost, ..self }
+    }
+
+    /// As seen by resets alone.
+    #[must_use]
+    pub fn of_closed(self) -> Self {
+        let ByClass { answers, canaries, lost } = self.open;
+        Self {
+            answers: self.answers - answers,
+            canaries: self.canaries - canaries,
+            lost: self.lost - lost,
+            open: ByClass::default(),
+            ..self
+        }
+    }
+
+    /// The canaries of `tally`, as if there had been `factor` times as many.
+    pub(super) fn take_canaries(&mut self, tally: &Self, factor: f64) {
+        (self.canaries, self.lost) = (tally.canaries * factor, tally.lost * factor);
+        (self.open.canaries, self.open.lost) = (tally.open.canaries * factor, tally.open.lost * factor);
+    }
+
+    /// The fresh targets of `tally`, as if there had been `factor` times as many.
+    pub(super) fn take_answers(&mut self, tally: &Self, factor: f64) {
+        (self.sent, self.answers, self.open.answers) = (tally.sent * factor, tally.answers * factor, tally.open.answers * factor);
+    }
 }
 
 impl AddAssign for Tally {
@@ -21,6 +67,9 @@ impl AddAssign for Tally {
         self.answers += more.answers;
         self.canaries += more.canaries;
         self.lost += more.lost;
+        self.open.answers += more.open.answers;
+        self.open.canaries += more.open.canaries;
+        self.open.lost += more.open.lost;
     }
 }
 
@@ -48,18 +97,23 @@ impl Baseline {
     pub(super) fn fold(&mut self, tally: Tally) {
         self.0 += tally;
         if self.0.canaries > CANARIES_KEPT {
-            self.0.canaries *= 0.5;
-            self.0.lost *= 0.5;
+            let tally = self.0;
+            self.0.take_canaries(&tally, 0.5);
         }
         if self.0.answers > ANSWERS_KEPT {
-            self.0.sent *= 0.5;
-            self.0.answers *= 0.5;
+            let tally = self.0;
+            self.0.take_answers(&tally, 0.5);
         }
     }
 
     /// Excess loss against the past, in standard deviations: the larger of both meters, never negative.
     pub fn excess(&self, seen: Tally) -> f64 {
         self.canary_excess(seen).max(self.ratio_excess(seen)).max(0.0)
+    }
+
+    /// Whether that is trouble.
+    pub(super) fn is_hot(&self, seen: Tally) -> bool {
+        self.excess(seen) > HOT
     }
 
     fn canary_excess(&self, Tally { canaries: n, lost: x, .. }: Tally) -> f64 {
@@ -127,9 +181,11 @@ impl Baseline {
     }
 }
 
-/// Loss of so much more than the past is not looked at: no path is stationary to a percent.
+/// Standard deviations that are called trouble; 2.5 to 5 made no difference.
+pub(super) const HOT: f64 = 3.5;
 /// Fewer canaries say nothing about small losses.
 const FEW: f64 = 30.0;
+/// Loss of so much more than the past is not looked at: no path is stationary to a percent.
 const WORTH_NOTING: f64 = 0.01;
 /// While no canary was sent, 5 % are taken to be lost: tiny scans take three passes.
 const PRIOR_LOST: f64 = 0.5;
@@ -142,13 +198,13 @@ mod tests {
     use super::*;
 
     fn past() -> Baseline {
-        Baseline(Tally { sent: 50_000.0, answers: 5000.0, canaries: 1000.0, lost: 1.0 })
+        Baseline(Tally { sent: 50_000.0, answers: 5000.0, canaries: 1000.0, lost: 1.0, ..Tally::default() })
     }
 
     #[test]
     fn what_the_past_lets_expect_is_no_excess() {
-        assert!(past().excess(Tally { sent: 2000.0, answers: 195.0, canaries: 30.0, lost: 0.0 }) < 1.0);
-        assert!(Baseline::default().excess(Tally { sent: 2000.0, answers: 0.0, canaries: 0.0, lost: 0.0 }) < 1e-9);
+        assert!(past().excess(Tally { sent: 2000.0, answers: 195.0, canaries: 30.0, lost: 0.0, ..Tally::default() }) < 1.0);
+        assert!(Baseline::default().excess(Tally { sent: 2000.0, answers: 0.0, canaries: 0.0, lost: 0.0, ..Tally::default() }) < 1e-9);
     }
 
     #[test]
@@ -164,7 +220,7 @@ mod tests {
 
     #[test]
     fn loss_that_only_new_targets_see_is_believed() {
-        let seen = Tally { sent: 20_000.0, answers: 1000.0, canaries: 200.0, lost: 0.0 };
+        let seen = Tally { sent: 20_000.0, answers: 1000.0, canaries: 200.0, ..Tally::default() };
         assert!((past().delivered(seen).0 - 0.5).abs() < 0.01);
     }
 

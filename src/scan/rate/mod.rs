@@ -2,6 +2,7 @@
 
 mod adaptive;
 mod blackout;
+mod classes;
 mod cut;
 mod epochs;
 mod fixed;
@@ -13,9 +14,10 @@ mod tests;
 use std::fmt;
 
 pub use adaptive::{AdaptiveRate, Limit};
+pub use classes::{Classes, Mix};
 pub use epochs::{Epoch, Epochs};
 pub use fixed::FixedRate;
-pub use meters::{Baseline, Tally};
+pub use meters::{Baseline, ByClass, Tally};
 
 #[cfg(test)]
 use adaptive::LEAST;

@@ -14,7 +14,7 @@ fn drive(rate: &mut AdaptiveRate, capacity: impl Fn(f64) -> f64, loss: f64, wind
         let left = rate.rate() * 0.02;
         let delivered = (capacity(began) / rate.rate()).min(1.0) * (1.0 - loss);
         let (sent, canaries) = (0.95 * left, 0.05 * left);
-        let tally = Tally { sent, answers: 0.1 * sent * delivered, canaries, lost: canaries * (1.0 - delivered) };
+        let tally = Tally { sent, answers: 0.1 * sent * delivered, canaries, lost: canaries * (1.0 - delivered), ..Tally::default() };
         rate.epochs_mut().open_window();
         let epoch = rate.epochs().current();
         let time = |seconds: f64| Time::from_nanos((seconds * 1e9) as u64);
@@ -78,7 +78,7 @@ proptest! {
         for (answers, lost, skip) in seen {
             let left = (rate.rate() * 0.02).floor();
             let canaries = (0.05 * left).floor();
-            let tally = Tally { sent: left - canaries, answers: 0.2 * answers * (left - canaries), canaries, lost: lost * canaries };
+            let tally = Tally { sent: left - canaries, answers: 0.2 * answers * (left - canaries), canaries, lost: lost * canaries, ..Tally::default() };
             rate.epochs_mut().open_window();
             let epoch = rate.epochs().current();
             let time = |seconds: f64| Time::from_nanos((seconds * 1e9) as u64);

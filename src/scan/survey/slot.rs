@@ -3,6 +3,7 @@
 use rand::RngExt;
 
 use super::{FIRST_GAP, GLANCE, IN_THE_DARK, Pending, Survey, What};
+use crate::scan::canary::Asked;
 use crate::scan::prober::aim;
 use crate::scan::rate::Limit;
 use crate::scan::windows::Purpose;
@@ -16,8 +17,8 @@ impl Survey {
         }
         if self.rate.is_paused() {
             self.local.idle = true;
-            let picked = self.responders.pick(now);
-            let ready = picked.is_some_and(|(index, number)| self.aim_canary(index, number, Purpose::Meter));
+            let picked = self.responders.pick(now, self.rate.epochs().classes.mix());
+            let ready = picked.is_some_and(|asked| self.aim_canary(now, asked, Purpose::Meter));
             return if ready { None } else { Some(now + GLANCE) };
         }
         if self.tour.sent_out.is_some() {
@@ -26,7 +27,7 @@ impl Survey {
         if now < self.tour.begins {
             return Some(self.tour.begins.min(now + GLANCE));
         }
-        if self.seek_beside(now) {
+        if !std::mem::replace(&mut self.tour.is_drawn, true) && self.seek_beside(now) {
             return None;
         }
         self.seek_next(now)
@@ -42,10 +43,11 @@ impl Survey {
         if self.responders.is_empty() || lot >= self.share() {
             return false;
         }
-        if let Some((index, number)) = self.responders.due_follow_up(now) {
-            return self.aim_canary(index, number, Purpose::FollowUp);
+        if let Some(asked) = self.responders.due_follow_up(now) {
+            return self.aim_canary(now, asked, Purpose::FollowUp);
         }
-        self.responders.pick(now).is_some_and(|(index, number)| self.aim_canary(index, number, Purpose::Meter))
+        let mix = self.rate.epochs().classes.mix();
+        self.responders.pick(now, mix).is_some_and(|asked| self.aim_canary(now, asked, Purpose::Meter))
     }
 
     fn blocks_len(&self) -> f64 {
@@ -87,20 +89,24 @@ impl Survey {
                 continue;
             }
             let number = self.responders.any_number();
-            return self.aim_canary(index, number, Purpose::Audit);
+            return self.aim_canary(now, Asked { index, number, open: false }, Purpose::Audit);
         }
         false
     }
 
-    fn aim_canary(&mut self, index: u64, number: u8, purpose: Purpose) -> bool {
+    fn aim_canary(&mut self, now: Time, asked: Asked, purpose: Purpose) -> bool {
         let Some(stage) = self.board.stages.at(self.stage) else { return false };
-        self.pending = aim(&self.board, stage, index, number).map(|shot| Pending { shot, what: What::Canary { index, number, purpose } });
+        if self.host_pace.due(stage.space.host_of(asked.index)) > now {
+            return false;
+        }
+        let shot = aim(&self.board, stage, asked.index, asked.number);
+        self.pending = shot.map(|shot| Pending { shot, what: What::Canary { asked, purpose } });
         self.pending.is_some()
     }
 
     /// The next silent target of the pass.
     fn seek_next(&mut self, now: Time) -> Option<Time> {
-        let Self { board, tour, blocks, .. } = self;
+        let Self { board, tour, blocks, host_pace, .. } = self;
         let Some(stage) = board.stages.at(self.stage) else { return Some(Time::NEVER) };
         for _ in 0..SKIP_AT_ONCE {
             let Some(&block) = tour.blocks.get(tour.place) else {
@@ -117,6 +123,11 @@ impl Survey {
             let position = tour.position;
             let index = stage.order.index(position);
             let shot = if stage.answered.contains(index) { None } else { aim(board, stage, index, tour.pass) };
+            let due = host_pace.due(stage.space.host_of(index));
+            if shot.is_some() && due > now {
+                // The next would wait for the same host soon: in a uniform order all get on evenly.
+                return Some(due);
+            }
             if let Some(shot) = shot {
                 self.pending = Some(Pending { shot, what: What::Position(position) });
                 return None;

@@ -45,6 +45,25 @@ fn a_gateway_that_does_not_answer_is_named() {
 }
 
 #[test]
+fn silence_behind_a_gateway_is_diagnosed() {
+    let Some(mut bed) = Bed::of("routed::silence_behind_a_gateway_is_diagnosed") else { return };
+    bed.route("10.67.0.0/29", "10.0.0.2");
+    bed.there.add_route(NewRoute::blackhole("10.67.0.0/29".parse().unwrap())).unwrap();
+    bed.forward();
+    let told = scan(&request("10.67.0.0/29", "80,443"));
+    assert!(!told.summary.path_proven && told.summary.completeness.is_none(), "{:?}", told.summary);
+    let probes = told.summary.probes;
+    assert!(probes >= 16, "{probes}");
+    for part in [
+        format!("nothing answered at all, so the path is unproven: {probes} probes left over scan0 without an error"),
+        "gateway 10.0.0.2 answers ARP".to_owned(),
+        "next: --canary HOST:PORT names a port known to answer; check firewalls".to_owned(),
+    ] {
+        assert!(told.is_incomplete_for(&part), "{part}: {:?}", told.summary.incomplete);
+    }
+}
+
+#[test]
 fn a_gateway_known_to_the_kernel_is_not_asked() {
     let Some(mut bed) = Bed::of("routed::a_gateway_known_to_the_kernel_is_not_asked") else { return };
     bed.answer_for("10.64.0.0/29");
