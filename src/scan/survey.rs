@@ -50,6 +50,8 @@ pub struct Survey {
     released: bool,
     /// Whether the pass goes beyond what was asked for.
     is_last: bool,
+    /// What kept the rate of the first pass from rising.
+    limited: Limit,
     /// Resets are limited: only open ports tell what is lost.
     only_open: bool,
 }
@@ -108,6 +110,7 @@ impl Survey {
             end: None,
             released: false,
             is_last: false,
+            limited: Limit::Time,
             only_open: false,
             board,
         }
@@ -231,11 +234,20 @@ impl Survey {
         }
     }
 
-    fn limit(&self) -> Limit {
-        let limit = self.rate.limit();
+    /// What keeps the rate from rising; a retry pass is kept below what the first has proven, and says what kept that one.
+    fn limit(&mut self) -> Limit {
         let config = &self.board.config;
         let hosts = self.board.stages.at(self.stage).map_or(1, |stage| stage.space.addresses().len());
-        if limit == Limit::Option && config.rate_over(hosts) < config.rate { Limit::Host } else { limit }
+        let most = config.rate_over(hosts);
+        let limit = match self.rate.limit() {
+            Limit::Option if self.rate.rate() < 0.9 * most as f64 => self.limited,
+            Limit::Option if most < config.rate => Limit::Host,
+            limit => limit,
+        };
+        if self.tour.pass == 1 {
+            self.limited = limit;
+        }
+        limit
     }
 
     fn listen(&mut self) {
