@@ -5,41 +5,69 @@ use std::time::Duration;
 
 use crate::time::Time;
 
-/// Times at which groups of consecutive positions were sent, for one sender and one attempt. The sender writes, receivers read.
+/// Times at which positions were sent, for one sender and one attempt. The sender writes, receivers read.
 #[derive(Debug)]
 pub(super) struct Marks {
-    /// Group number (low 24 bits) and time (40 bits of microseconds, 12 days), one entry a group, the newest groups only.
-    ring: Vec<AtomicU64>,
-    /// A group has `1 << shift` positions.
-    shift: u32,
+    /// Groups of positions: at the highest rate the last ten seconds.
+    groups: Ring,
+    /// Where groups have more than one position: the newest positions one by one. At a low rate a group takes longer than a round trip.
+    newest: Option<Ring>,
 }
 
 impl Marks {
-    /// Marks for `positions` positions sent at up to `rate` a second: exact for as many as the ring holds, coarser groups beyond,
+    /// Marks for `positions` positions sent at up to `rate` a second: exact for as many as a ring holds, coarser groups beyond,
     /// so that the last ten seconds are always covered.
     pub(super) fn new(positions: u64, rate: u64) -> Self {
         let cover = positions.min(rate.saturating_mul(COVER.as_secs())).max(1);
         let shift = cover.div_ceil(ENTRIES).next_power_of_two().trailing_zeros();
         let entries = (cover >> shift).clamp(1, ENTRIES).next_power_of_two();
-        let mut ring = Vec::new();
-        ring.resize_with(entries as usize, || AtomicU64::new(EMPTY));
-        Self { ring, shift }
+        Self { groups: Ring::new(entries, shift), newest: (shift > 0).then(|| Ring::new(ENTRIES, 0)) }
     }
 
     /// The probe at `position` leaves now; positions ascend.
     #[inline]
     pub(super) fn sent(&self, position: u64, now: Time) {
-        let group = position >> self.shift;
-        let entry = &self.ring[group as usize & (self.ring.len() - 1)];
-        let tag = group & TAG;
-        if self.shift == 0 || entry.load(Ordering::Relaxed) & TAG != tag || position & ((1 << self.shift) - 1) == 0 {
-            entry.store((now.as_nanos() / 1000) << 24 | tag, Ordering::Relaxed);
+        self.groups.sent(position, now);
+        if let Some(newest) = &self.newest {
+            newest.sent(position, now);
         }
     }
 
     /// When the probe at `position` left, if that is still known: not earlier than the truth by more than a group takes.
     #[inline]
     pub(super) fn time(&self, position: u64) -> Option<Time> {
+        self.newest.as_ref().and_then(|newest| newest.time(position)).or_else(|| self.groups.time(position))
+    }
+}
+
+/// Times of groups of consecutive positions, the newest groups only.
+#[derive(Debug)]
+struct Ring {
+    /// Group number (low 24 bits) and time (40 bits of microseconds, 12 days), one entry a group.
+    entries: Vec<AtomicU64>,
+    /// A group has `1 << shift` positions.
+    shift: u32,
+}
+
+impl Ring {
+    fn new(len: u64, shift: u32) -> Self {
+        let mut entries = Vec::new();
+        entries.resize_with(len as usize, || AtomicU64::new(EMPTY));
+        Self { entries, shift }
+    }
+
+    #[inline]
+    fn sent(&self, position: u64, now: Time) {
+        let group = position >> self.shift;
+        let entry = &self.entries[group as usize & (self.entries.len() - 1)];
+        let tag = group & TAG;
+        if self.shift == 0 || entry.load(Ordering::Relaxed) & TAG != tag || position & ((1 << self.shift) - 1) == 0 {
+            entry.store((now.as_nanos() / 1000) << 24 | tag, Ordering::Relaxed);
+        }
+    }
+
+    #[inline]
+    fn time(&self, position: u64) -> Option<Time> {
         let group = position >> self.shift;
         let at = self.look(group)?;
         if self.shift == 0 {
@@ -52,7 +80,7 @@ impl Marks {
     }
 
     fn look(&self, group: u64) -> Option<Time> {
-        let entry = self.ring[group as usize & (self.ring.len() - 1)].load(Ordering::Relaxed);
+        let entry = self.entries[group as usize & (self.entries.len() - 1)].load(Ordering::Relaxed);
         (entry != EMPTY && entry & TAG == group & TAG).then(|| Time::from_nanos((entry >> 24) * 1000))
     }
 }
@@ -79,6 +107,18 @@ mod tests {
         for position in 0..1000 {
             assert_eq!(marks.time(position), Some(Time::from_nanos(position * 100_000)));
         }
+    }
+
+    #[test]
+    fn exact_for_the_newest_at_any_rate() {
+        let marks = Marks::new(u64::MAX, 1_000_000);
+        for position in 0..70_000 {
+            marks.sent(position, Time::from_nanos(position * 1_000_000));
+        }
+        for position in 70_000 - ENTRIES..70_000 {
+            assert_eq!(marks.time(position), Some(Time::from_nanos(position * 1_000_000)));
+        }
+        assert!(marks.time(100).is_some(), "the last ten seconds of the highest rate are covered, if roughly");
     }
 
     proptest! {
