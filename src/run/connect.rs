@@ -51,6 +51,27 @@ pub struct ConnectJob {
     pub workers: Option<usize>,
 }
 
+impl ConnectJob {
+    /// Every target of `space`, in the order of `seed`, tried twice where it is silent, at the defaults of everything else, from now on.
+    pub fn new(space: Arc<TargetSpace>, seed: u64, started: Instant) -> Self {
+        Self {
+            space,
+            seed,
+            attempts: 2,
+            timeout: None,
+            rate: None,
+            host_rate: None,
+            source_ip: None,
+            source_port: None,
+            tell_silent: false,
+            interface: None,
+            deadline: None,
+            started,
+            workers: None,
+        }
+    }
+}
+
 /// What a scan under way has done so far, for progress.
 #[derive(Debug, Default)]
 pub struct ConnectCounters {

@@ -185,6 +185,11 @@ impl Request {
             note: None,
         }
     }
+
+    /// The highest rate that was asked for, if any was.
+    pub(super) fn most(&self) -> Option<Rate> {
+        self.rate.into_iter().chain(self.max_rate).min()
+    }
 }
 
 /// What would happen: for `--dry-run`.
@@ -204,8 +209,6 @@ pub struct PlanRecord {
     pub unroutable: Vec<(String, String)>,
     /// SYNs if nothing answers, and ARP requests.
     pub packets: (u64, u64),
-    /// How often a target is asked if nothing answers.
-    pub attempts: u8,
     /// The highest rate, probes a second; `None` = what the path bears.
     pub rate: Option<u64>,
     /// The longest it can be expected to take; `None` where that depends on the path.

@@ -202,7 +202,7 @@ impl Running<'_> {
             seed: self.plan.seed,
             attempts: connect::attempts(request),
             timeout: request.timeout,
-            rate: request.rate.into_iter().chain(request.max_rate).min().map(super::Rate::get),
+            rate: request.most().map(super::Rate::get),
             host_rate: request.host_rate.map(super::Rate::get),
             source_ip: request.source_ip,
             source_port: request.source_port,
@@ -229,7 +229,6 @@ impl Running<'_> {
     fn record(&mut self, record: Record, board: &Board) {
         let Some(finding) = record.finding(&board.stages) else { return };
         if record.is_reported(&board.stages) {
-            let mac = mac_of(board, finding.target.addr);
             if !self.request.ports.contains(finding.target.port) {
                 return self.reporter.presence(&finding);
             }
@@ -239,6 +238,7 @@ impl Running<'_> {
                 self.heard.resize(self.heard.len().max(egress.link + 1), 0);
                 self.heard[egress.link] += 1;
             }
+            let mac = mac_of(board, finding.target.addr);
             self.reporter.finding(finding, mac);
         } else {
             self.reporter.finding_beside(&finding);
@@ -262,7 +262,7 @@ impl Running<'_> {
             loss: None,
         };
         if let Some(board) = board {
-            board.pace.changes().for_each(|change| self.reporter.event(Event::Rate(change)));
+            tell_rates(board, &mut self.reporter);
             reading.loss = board.config.is_accounted().then(|| board.pace.loss());
             reading.phase = match board.phase() {
                 ScanPhase::Arp => Phase::Arp,
@@ -284,7 +284,7 @@ impl Running<'_> {
     fn close(self, ended: &Ended) -> Summary {
         let Self { request, plan, clock, stop, mut reporter, heard } = self;
         let broken = ended.board.as_ref().map(|board| Broken::of(board, &ended.links, &heard)).unwrap_or_default();
-        ended.board.iter().flat_map(|board| board.pace.changes()).for_each(|change| reporter.event(Event::Rate(change)));
+        ended.board.iter().for_each(|board| tell_rates(board, &mut reporter));
         let patience = if stop.is_stopped() { NAMES_WHEN_STOPPED } else { NAMES };
         let mut summary = Account {
             request,
@@ -330,6 +330,11 @@ impl Running<'_> {
         summary.hosts_hidden = if request.hide_suspect { summary.hosts_suspect } else { 0 };
         summary
     }
+}
+
+/// Tells what the rate became since it was told last.
+fn tell_rates(board: &Board, reporter: &mut Reporter<'_>) {
+    board.pace.changes().for_each(|change| reporter.event(Event::Rate(change)));
 }
 
 /// Whether a target takes a connection or refuses it: either proves the path.

@@ -50,8 +50,6 @@ impl Account<'_> {
             let unasked = self.broken.not_asked(board, &syn.onlink);
             summary.hosts_down = if swept { (count(&syn.onlink) - up).saturating_sub(unasked) } else { 0 };
             summary.hosts_not_probed += unasked;
-        }
-        if let Some(board) = &ended.board {
             account(&mut summary, board);
         }
         self.connect(&mut summary, ports);
@@ -157,7 +155,8 @@ impl Account<'_> {
         if summary.out_of_time {
             reasons.push(format!("--max-duration ended the scan with {} not probed", counted(summary.not_probed, "target")));
         }
-        reasons.extend(summary.completeness.and_then(|completeness| shortfall(&completeness, self.request)));
+        let most_attempts = self.ended.board.as_ref().map_or(0, |board| board.config.most_attempts);
+        reasons.extend(summary.completeness.and_then(|completeness| shortfall(&completeness, most_attempts)));
         if !summary.path_proven && !summary.interrupted {
             reasons.push(Silence::of(summary, self.plan, self.ended.board.as_deref()).diagnosis());
         }
@@ -175,11 +174,11 @@ fn account(summary: &mut Summary, board: &Board) {
 }
 
 /// Why less than was asked for is certain, and what to do; an end that came early is told by itself.
-fn shortfall(completeness: &Completeness, request: &Request) -> Option<String> {
+fn shortfall(completeness: &Completeness, most_attempts: u8) -> Option<String> {
     let goal = percent(completeness.goal?);
     let words = match completeness.shortfall? {
         Shortfall::Attempts => {
-            let limit = request.attempts.map_or("10 attempts".to_owned(), |attempts| counted(attempts, "attempt"));
+            let limit = counted(most_attempts, "attempt");
             format!("{goal} are not certain to be found: after {limit} a target is given up (--attempts)")
         }
         Shortfall::ReceiverDrops => format!("{goal} are not certain to be found: this machine lost replies"),

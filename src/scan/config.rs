@@ -87,7 +87,7 @@ impl ScanConfig {
     /// Most questions to one host.
     pub(super) fn questions(&self) -> u32 {
         match self.discovery {
-            Discovery::Only => Discovery::questions().len(),
+            Discovery::Only => Discovery::QUESTIONS,
             Discovery::Off | Discovery::First => self.ports.len(),
         }
     }

@@ -63,6 +63,8 @@ struct End(Option<Shortfall>);
 #[derive(Clone, Copy, Debug)]
 struct Pending {
     shot: Shot,
+    /// The host's number in the stage.
+    host: u64,
     what: What,
 }
 
@@ -145,9 +147,16 @@ impl Survey {
         };
         let (open, passes) = (self.blocks.open(), self.tour.pass);
         let Estimate { missed, upper95, .. } = estimate;
-        let mut completeness =
-            Completeness { found, open, missed, upper95: upper95 as u64, goal, shortfall, passes, ..Completeness::default() };
-        completeness.open_missed = missed * open as f64 / found.max(1) as f64;
+        let mut completeness = Completeness {
+            found,
+            open,
+            open_missed: missed * open as f64 / found.max(1) as f64,
+            missed,
+            upper95: upper95 as u64,
+            goal,
+            shortfall,
+            passes,
+        };
         if let Some(past) = self.rate.epochs().classes.limited() {
             completeness.add_closed(Baseline(past.of_closed()), self.blocks.asked(), self.blocks.silent());
         }
@@ -355,7 +364,7 @@ impl Source for Survey {
     }
 
     fn sent(&mut self, now: Time) {
-        let Some(Pending { what, shot }) = self.pending.take() else { return };
+        let Some(Pending { what, host, shot }) = self.pending.take() else { return };
         self.tour.is_drawn = false;
         self.pacer.spend(now, 1);
         let board = &self.board;
@@ -364,13 +373,7 @@ impl Source for Survey {
         if let Some(achieved) = self.local.sent(now, self.rate.rate()) {
             self.rate.local_limit(now, achieved);
         }
-        if let Some(stage) = board.stages.at(self.stage) {
-            let index = match what {
-                What::Position(position) => stage.order.index(position),
-                What::Canary { asked, .. } => asked.index,
-            };
-            self.host_pace.spend(stage.space.host_of(index), now);
-        }
+        self.host_pace.spend(host, now);
         let window = self.windows.now(now, self.tour.pass == 1, &mut *self.rate);
         match what {
             What::Position(position) => {

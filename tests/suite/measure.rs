@@ -71,8 +71,7 @@ pub(crate) fn run(scenario: &Scenario, seed: u64, tune: impl FnOnce(&mut ScanCon
         }
     }
     let ports: Vec<u16> = scenario.ports().iter().collect();
-    let answering = network.truth(|truth| truth.natures(scenario.hosts(), ports).filter(|(_, nature)| nature.answers()).count());
-    let ports: Vec<u16> = scenario.ports().iter().collect();
+    let answering = network.truth(|truth| truth.natures(scenario.hosts(), ports.clone()).filter(|(_, nature)| nature.answers()).count());
     let opens = network.truth(|truth| truth.open(scenario.hosts(), ports).count());
     let completeness = board.completeness().expect("account was kept");
     assert_eq!(completeness.found, board.counters.answered.get());

@@ -96,11 +96,12 @@ impl Survey {
 
     fn aim_canary(&mut self, now: Time, asked: Asked, purpose: Purpose) -> bool {
         let Some(stage) = self.board.stages.at(self.stage) else { return false };
-        if self.host_pace.due(stage.space.host_of(asked.index)) > now {
+        let host = stage.space.host_of(asked.index);
+        if self.host_pace.due(host) > now {
             return false;
         }
         let shot = aim(&self.board, stage, asked.index, asked.number);
-        self.pending = shot.map(|shot| Pending { shot, what: What::Canary { asked, purpose } });
+        self.pending = shot.map(|shot| Pending { shot, host, what: What::Canary { asked, purpose } });
         self.pending.is_some()
     }
 
@@ -123,13 +124,14 @@ impl Survey {
             let position = tour.position;
             let index = stage.order.index(position);
             let shot = if stage.answered.contains(index) { None } else { aim(board, stage, index, tour.pass) };
-            let due = host_pace.due(stage.space.host_of(index));
+            let host = stage.space.host_of(index);
+            let due = host_pace.due(host);
             if shot.is_some() && due > now {
                 // The next would wait for the same host soon: in a uniform order all get on evenly.
                 return Some(due);
             }
             if let Some(shot) = shot {
-                self.pending = Some(Pending { shot, what: What::Position(position) });
+                self.pending = Some(Pending { shot, host, what: What::Position(position) });
                 return None;
             }
             tour.passed(stage, position);
