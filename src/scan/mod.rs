@@ -6,6 +6,7 @@ mod askings;
 mod blocks;
 mod board;
 mod canary;
+mod checkpoint;
 mod completeness;
 mod conductor;
 mod config;
@@ -36,6 +37,7 @@ mod windows;
 
 pub use answered::Answered;
 pub use board::{Board, Count, Counters, Hearing, RttMeter, ScanPhase};
+pub use checkpoint::{BlockState, Checkpoint, Checkpoints, Knowledge, LeftStage, Milestone, Place};
 pub use completeness::{Completeness, Shortfall};
 pub use conductor::Conductor;
 pub use config::{RatePolicy, ScanConfig};

@@ -1,5 +1,6 @@
 //! A stage asked by one sender in passes over blocks, at a controlled rate, with canaries between: it goes on until little enough is missed.
 
+mod memory;
 mod slot;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use rand::rngs::SmallRng;
 use super::blocks::{Blocks, Estimate};
 use super::board::Board;
 use super::canary::{Asked, Responders};
+use super::checkpoint::Trail;
 use super::completeness::{Completeness, Shortfall};
 use super::config::RatePolicy;
 use super::echo::Echo;
@@ -54,6 +56,10 @@ pub struct Survey {
     limited: Limit,
     /// Resets are limited: only open ports tell what is lost.
     only_open: bool,
+    /// Where the pass was when, for whoever wants to take it up.
+    trail: Trail,
+    /// When it is next told what is known of each block.
+    tells_knowledge: Time,
 }
 
 /// It has ended, and if too early, why.
@@ -114,6 +120,8 @@ impl Survey {
             is_last: false,
             limited: Limit::Time,
             only_open: false,
+            trail: Trail::default(),
+            tells_knowledge: Time::ZERO,
             board,
         }
     }
@@ -228,6 +236,7 @@ impl Survey {
             });
         }
         self.windows.forget(now);
+        self.tell(now, heard);
         let rate = if self.rate.is_paused() { (IN_THE_DARK * self.responders.hosts() as f64).min(DARK) } else { self.rate.rate() };
         if self.pacer.rate() != rate as u64 {
             self.pacer.set_rate(rate as u64);
@@ -331,6 +340,7 @@ impl Survey {
         self.rate.turn(now, proven.min(hosts));
         let position = chosen.first().map_or(0, |&block| self.blocks.positions(block).start);
         self.tour = Tour { pass: pass + 1, blocks: chosen, place: 0, position, sent_out: None, begins, is_drawn: false };
+        self.tell_pass();
     }
 }
 

@@ -75,6 +75,11 @@ impl TargetSpace {
         index / u64::from(self.ports.len())
     }
 
+    /// The port of target `index`; 0 if there are no ports.
+    pub fn port_of(&self, index: u64) -> u16 {
+        self.ports.nth((index % u64::from(self.ports.len()).max(1)) as u32).unwrap_or_default()
+    }
+
     /// The addresses.
     pub fn addresses(&self) -> &AddressSet {
         &self.addresses
