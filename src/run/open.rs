@@ -31,6 +31,7 @@ pub(super) fn config(request: &Request, plan: &Plan, syn: &SynPlan) -> ScanConfi
         deadline: request.max_duration.map(|most| Time::ZERO + most.saturating_sub((most / 10).min(Duration::from_millis(500)))),
         canary: request.canary,
         discovery: request.discovery,
+        keeps_journal: request.keeps_journal,
         ..defaults
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
@@ -62,7 +63,9 @@ impl Raw {
         let cookie = Cookie::new(key()?, source_ports, numbers);
         let neighbours = Neighbours::new(syn.gateways.clone(), syn.asked.clone());
         let senders = config.senders as usize;
-        let board = Arc::new(Board::new(config, cookie, syn.egresses.clone(), neighbours));
+        let board = Board::new(config, cookie, syn.egresses.clone(), neighbours);
+        let left = request.left.as_ref().map(|left| left.stages.clone()).unwrap_or_default();
+        let board = Arc::new(board.taking_up(left));
         for (link, addr, mac) in known_gateways(syn) {
             board.neighbours.learn(link, addr, mac, Time::ZERO);
         }

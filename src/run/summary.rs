@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::broken::Broken;
+use super::left;
 use super::plan::{Plan, count};
 use super::request::Request;
 use super::scan::Ended;
@@ -10,7 +11,7 @@ use super::silence::Silence;
 use super::unasked::Unasked;
 use crate::counted::{counted, percent};
 use crate::net::link::LinkKind;
-use crate::scan::{Board, Completeness, Pace, Shortfall, Summary};
+use crate::scan::{Board, Completeness, Pace, Shortfall, Spent, Summary};
 
 /// Everything a summary is made of.
 pub(super) struct Account<'a> {
@@ -53,6 +54,9 @@ impl Account<'_> {
             account(&mut summary, board);
         }
         self.connect(&mut summary, ports);
+        if let Some(left) = &request.left {
+            add_spent(&mut summary, &left.spent);
+        }
         summary.path_proven = self.path_proven();
         summary.incomplete = self.reasons(&summary);
         summary
@@ -112,6 +116,12 @@ impl Account<'_> {
     }
 
     fn connect(&self, summary: &mut Summary, ports: u64) {
+        let left = left::connected(self.request.left.as_deref());
+        summary.answered += left.open + left.closed + left.filtered;
+        summary.open += left.open;
+        summary.closed += left.closed;
+        summary.filtered += left.filtered;
+        summary.unanswered += left.unanswered;
         let Some(tally) = &self.ended.tally else { return };
         summary.hosts_not_probed += Unasked::of(Some(tally)).hosts(ports);
         summary.probes += tally.probes;
@@ -162,6 +172,19 @@ impl Account<'_> {
         }
         reasons
     }
+}
+
+/// What was spent before the scan was taken up belongs to it.
+fn add_spent(summary: &mut Summary, before: &Spent) {
+    summary.elapsed += before.elapsed;
+    summary.probes += before.probes;
+    summary.canaries += before.canaries;
+    summary.arp_requests += before.arp_requests;
+    summary.invalid += before.invalid;
+    summary.malformed += before.malformed;
+    summary.duplicates += before.duplicates;
+    summary.receiver_drops += before.receiver_drops;
+    summary.send_retries += before.send_retries;
 }
 
 /// What the account of loss came to.

@@ -3,14 +3,15 @@
 //! A target counts as done in a pass when its probe had the time to be answered and every answer until then has been read. What was under
 //! way when a scan was killed is therefore asked again, and nothing that was not asked is passed over.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use roaring::RoaringTreemap;
 
-use super::outcome::Outcome;
-use crate::target::{AddressSet, PortSet};
+use super::outcome::{Finding, Outcome};
+use super::record::ScanRecord;
+use crate::target::{AddressSet, PortSet, Target};
 use crate::time::Time;
 
 /// What a sender tells of its way through a stage.
@@ -139,6 +140,62 @@ impl LeftStage {
         let place = self.places.iter().find(|place| (place.sender, place.attempt) == (sender, attempt));
         place.map_or(0, |place| place.step)
     }
+}
+
+/// What a scan had spent when it was left, beyond what its findings tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Time, from the first packet on.
+    pub elapsed: Duration,
+    /// SYNs and echo requests sent, or connections begun.
+    pub probes: u64,
+    /// Of these, asked beside the passes.
+    pub canaries: u64,
+    /// ARP requests sent.
+    pub arp_requests: u64,
+    /// Replies that proved nothing.
+    pub invalid: u64,
+    /// Frames that could not be parsed.
+    pub malformed: u64,
+    /// Proven replies to targets already answered.
+    pub duplicates: u64,
+    /// Replies the kernel could not deliver.
+    pub receiver_drops: u64,
+    /// Times a device was full.
+    pub send_retries: u64,
+}
+
+impl Spent {
+    /// Both together.
+    #[must_use]
+    pub fn and(&self, more: &Self) -> Self {
+        Self {
+            elapsed: self.elapsed + more.elapsed,
+            probes: self.probes + more.probes,
+            canaries: self.canaries + more.canaries,
+            arp_requests: self.arp_requests + more.arp_requests,
+            invalid: self.invalid + more.invalid,
+            malformed: self.malformed + more.malformed,
+            duplicates: self.duplicates + more.duplicates,
+            receiver_drops: self.receiver_drops + more.receiver_drops,
+            send_retries: self.send_retries + more.send_retries,
+        }
+    }
+}
+
+/// A scan as it was left.
+#[derive(Clone, Debug)]
+pub struct LeftScan {
+    /// What it said when it began.
+    pub scan: ScanRecord,
+    /// Its stages of raw probes, ascending by number.
+    pub stages: Vec<LeftStage>,
+    /// What it asked by connect(), if anything: those silent in every attempt count as answered.
+    pub connect: Option<LeftStage>,
+    /// Findings that were told singly, by target.
+    pub told: HashMap<Target, Finding>,
+    /// What it had spent.
+    pub spent: Spent,
 }
 
 /// What senders have told and nobody has read yet. Where nobody wants to know, nothing is told.

@@ -37,7 +37,7 @@ mod windows;
 
 pub use answered::Answered;
 pub use board::{Board, Count, Counters, Hearing, RttMeter, ScanPhase};
-pub use checkpoint::{BlockState, Checkpoint, Checkpoints, Knowledge, LeftStage, Milestone, Place};
+pub use checkpoint::{BlockState, Checkpoint, Checkpoints, Knowledge, LeftScan, LeftStage, Milestone, Place, Spent};
 pub use completeness::{Completeness, Shortfall};
 pub use conductor::Conductor;
 pub use config::{RatePolicy, ScanConfig};

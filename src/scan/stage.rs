@@ -84,6 +84,11 @@ impl Stage {
         self.reported && self.presence.as_ref().is_none_or(|presence| presence.wanted().contains(port))
     }
 
+    /// How many senders share its order.
+    pub fn senders(&self) -> u64 {
+        self.senders
+    }
+
     /// How many targets of each host are among those that the scan was asked for.
     pub fn wanted(&self) -> u64 {
         self.presence.as_ref().map_or(self.space.ports().len(), |presence| presence.wanted().len()).into()

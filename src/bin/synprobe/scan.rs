@@ -66,7 +66,7 @@ impl Job<'_> {
             }
             Event::Finding(finding) => self.outputs.finding(&finding),
             Event::Host(host) if self.shows(&host) => self.outputs.host(&host),
-            Event::Host(_) => {}
+            Event::Host(_) | Event::Journal(_) => {}
             Event::Rate(change) => {
                 self.voice.detail(&step(&change));
                 self.outputs.rate(&change);
