@@ -1,6 +1,7 @@
 //! One JSON object per line, as `schema.json` beside this file describes.
 
 mod line;
+pub(super) mod read;
 mod record;
 
 use std::io::{self, Write};
@@ -38,6 +39,12 @@ impl Json {
     fn port(&mut self, finding: &Finding) -> io::Result<()> {
         self.write(&record::port(finding, self.epoch))
     }
+}
+
+/// The record of a summary, for formats that keep it whole.
+pub(super) fn summary_line(summary: &Summary) -> io::Result<String> {
+    let line = line::of(&record::summary(summary), None)?;
+    Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
 }
 
 impl Report for Json {

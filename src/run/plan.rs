@@ -75,7 +75,7 @@ impl Plan {
                 interface: request.interface.clone().unwrap_or_else(|| "any".to_owned()),
                 source: request.source_ip,
                 gateway: None,
-                link: "connect",
+                link: "connect".into(),
                 addresses: count(&plan.connect),
             });
         }
@@ -318,7 +318,7 @@ impl Builder {
         };
         match self.records.iter_mut().find(same) {
             Some(record) => record.addresses += addresses,
-            None => self.records.push(EgressRecord { interface: interface.name.clone(), source, gateway, link, addresses }),
+            None => self.records.push(EgressRecord { interface: interface.name.clone(), source, gateway, link: link.into(), addresses }),
         }
     }
 }

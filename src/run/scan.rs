@@ -61,6 +61,7 @@ pub fn scan_with(request: &Request, resolver: &Arc<dyn Resolver>, stop: &Stop, e
         privilege::drop_capabilities_of_this_thread()?;
     }
     events(Event::Begin(Box::new(ScanRecord {
+        version: env!("CARGO_PKG_VERSION").into(),
         arguments: request.arguments.clone(),
         seed: plan.seed,
         started,

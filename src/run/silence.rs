@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     fn egress(link: &'static str, interface: &str) -> EgressRecord {
-        EgressRecord { interface: interface.into(), source: Some([10, 0, 0, 1].into()), gateway: None, link, addresses: 4 }
+        EgressRecord { interface: interface.into(), source: Some([10, 0, 0, 1].into()), gateway: None, link: link.into(), addresses: 4 }
     }
 
     const GATEWAY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));

@@ -89,7 +89,7 @@ mod tests {
             interface: "eth0".to_owned(),
             source: Some([10, 0, 0, 9].into()),
             gateway: Some([10, 0, 0, 1].into()),
-            link: "packet",
+            link: "packet".into(),
             addresses: 254,
         };
         let plan = PlanRecord {

@@ -1,6 +1,7 @@
 //! `synprobe`: parse, plan, run, say with the exit status how it went.
 
 mod args;
+mod convert;
 mod demo;
 mod dry_run;
 mod generate;
@@ -46,6 +47,7 @@ fn run(typed: &[OsString]) -> Status {
     habits.notices.iter().for_each(|notice| voice.notice(notice));
     let outcome = match &args.command {
         Some(Command::Demo(demo)) => demo::run(demo, &voice),
+        Some(Command::Convert(args)) => convert::run(args, &voice),
         Some(Command::Interfaces) => interfaces::run(),
         Some(Command::Generate { what }) => generate::run(*what),
         None => scan::run(&args, typed, &voice),

@@ -27,7 +27,7 @@ pub(crate) fn run(args: &Args, typed: &[OsString], voice: &Voice) -> Result<Stat
         return dry_run::run(&request, &targets, args.verbosity());
     }
     let mut meter = Meter::new(args);
-    let outputs = Outputs::open(args, meter.bar(), voice)?;
+    let outputs = Outputs::open(&args.output.sinks, meter.bar(), voice)?;
     let stop = Stop::new();
     let signals = signals::watch(&stop)?;
     let voice = voice.above(meter.bar());
@@ -62,16 +62,19 @@ impl Job<'_> {
         match event {
             Event::Begin(scan) => {
                 self.voice.detail(&beginning(&scan));
-                self.outputs.begin(&scan);
+                self.outputs.begin(*scan);
             }
-            Event::Finding(finding) => self.outputs.finding(&finding),
-            Event::Host(host) if self.shows(&host) => self.outputs.host(&host),
+            Event::Finding(finding) => self.outputs.finding(finding),
+            Event::Host(host) if self.shows(&host) => self.outputs.host(*host),
             Event::Host(_) | Event::Journal(_) => {}
             Event::Rate(change) => {
                 self.voice.detail(&step(&change));
-                self.outputs.rate(&change);
+                self.outputs.rate(change);
             }
-            Event::Progress(progress) => meter.show(&progress),
+            Event::Progress(progress) => {
+                meter.show(&progress);
+                self.outputs.settle();
+            }
             Event::Notice(text) => self.voice.notice(&text),
         }
         if self.outputs.all_closed() {
