@@ -18,7 +18,7 @@ impl fmt::Display for Asctime {
 }
 
 /// A moment since the Unix epoch, printed as `2026-01-01T12:00:00.250Z` (RFC 3339), in UTC.
-pub(super) struct Rfc3339(pub(super) Duration);
+pub struct Rfc3339(pub Duration);
 
 impl fmt::Display for Rfc3339 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -19,16 +19,21 @@ pub const SCHEMA_VERSION: u32 = 1;
 ///
 /// Times are seconds since the Unix epoch with a fraction, round-trip times whole microseconds. What is not known is left out.
 /// Characters that a terminal would obey stand as `\u` escapes.
-pub struct Json {
-    out: Box<dyn Write + Send>,
+pub struct Json<W = Box<dyn Write + Send>> {
+    out: W,
     epoch: Epoch,
     note: Option<String>,
 }
 
-impl Json {
+impl<W: Write> Json<W> {
     /// JSON lines written to `out`.
-    pub fn new(out: Box<dyn Write + Send>) -> Self {
+    pub fn new(out: W) -> Self {
         Self { out, epoch: Epoch::default(), note: None }
+    }
+
+    /// Where they are written.
+    pub(super) fn out(&mut self) -> &mut W {
+        &mut self.out
     }
 
     fn write(&mut self, record: &record::Record<'_>) -> io::Result<()> {
@@ -47,7 +52,7 @@ pub(super) fn summary_line(summary: &Summary) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
 }
 
-impl Report for Json {
+impl<W: Write + Send> Report for Json<W> {
     fn begin(&mut self, scan: &ScanRecord) -> io::Result<()> {
         self.epoch = Epoch::of(scan);
         self.note.clone_from(&scan.note);

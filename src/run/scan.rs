@@ -226,6 +226,9 @@ impl Running<'_> {
                     }
                 }
             }
+            if let Some(checkpoints) = self.diary.look(Time::NEVER, board.as_deref()) {
+                self.diary.settle(clock.now(), checkpoints, board.as_deref(), counters, &mut self.reporter);
+            }
             let links = raw.map_or_else(|| Ok(LinkReport::default()), join)?;
             let tally = job.map(join).transpose()?;
             let elapsed = Duration::from_nanos(clock.now().as_nanos());

@@ -135,6 +135,14 @@ impl LeftStage {
         }
     }
 
+    /// These targets have answered so.
+    pub fn answered(&mut self, outcome: Outcome, targets: RoaringTreemap) {
+        match self.answered.iter_mut().find(|(known, _)| *known == outcome) {
+            Some((_, all)) => *all |= targets,
+            None => self.answered.push((outcome, targets)),
+        }
+    }
+
     /// How many steps of `sender` are done in `attempt`.
     pub(super) fn step(&self, sender: u64, attempt: u8) -> u64 {
         let place = self.places.iter().find(|place| (place.sender, place.attempt) == (sender, attempt));

@@ -84,10 +84,7 @@ fn part(scenario: &Scenario, seed: u64, at: Time, left: Vec<LeftStage>, tune: im
     }
     for (_, index, outcome) in answers.into_iter().filter(|(time, ..)| on_disk(*time)) {
         assert!(found.insert((index, outcome)), "target {index} was found twice");
-        match stages[0].answered.iter_mut().find(|(known, _)| *known == outcome) {
-            Some((_, set)) => _ = set.insert(index),
-            None => stages[0].answered.push((outcome, RoaringTreemap::from_iter([index]))),
-        }
+        stages[0].answered(outcome, RoaringTreemap::from_iter([index]));
     }
     Part { left: stages, probes, found, is_done }
 }

@@ -193,7 +193,7 @@ pub(crate) struct ScanArgs {
 }
 
 /// Where results go, live or from a record.
-#[derive(Options, Debug)]
+#[derive(Options, Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct SinkArgs {
     /// Write results as text, json, xml, grepable, csv, list, markdown or sqlite to a file; - is standard output
@@ -243,6 +243,14 @@ pub(crate) struct OutputArgs {
     #[arg(long)]
     pub(crate) hide_suspect: bool,
 
+    /// Keep the journal, which a scan that was ended is resumed from, in this file
+    #[arg(long, value_name = "PATH", conflicts_with = "no_journal")]
+    pub(crate) journal: Option<std::path::PathBuf>,
+
+    /// Keep no journal
+    #[arg(long)]
+    pub(crate) no_journal: bool,
+
     /// A text to keep in every record
     #[arg(long, value_name = "TEXT")]
     pub(crate) note: Option<String>,
@@ -270,6 +278,10 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Write what a record (-o json:FILE) of a scan tells in other formats; of a scan that ended, was killed or still runs
     Convert(ConvertArgs),
+    /// List the scans that were recorded, or take their journals away
+    History(HistoryArgs),
+    /// Go on with a scan that was killed, stopped or ran out of time: nothing that answered is asked again
+    Resume(ResumeArgs),
     /// Show interfaces, routes and privileges, and what a scan would use
     Interfaces,
     /// Print the manual page or a shell's completions
@@ -284,6 +296,32 @@ pub(crate) struct DemoArgs {
     /// A scan of your own of the practice network, after --
     #[arg(last = true, value_name = "SCAN")]
     pub(crate) scan: Vec<std::ffi::OsString>,
+}
+
+#[derive(Options, Debug)]
+pub(crate) struct HistoryArgs {
+    /// Take away the journals of scans that have ended, or all but those of scans that run
+    #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "ended")]
+    pub(crate) prune: Option<PruneArg>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PruneArg {
+    /// Of scans that have ended
+    Ended,
+    /// Also of scans that could be resumed
+    All,
+}
+
+#[derive(Options, Debug)]
+pub(crate) struct ResumeArgs {
+    /// The journal of the scan; the last that was interrupted unless named
+    #[arg(value_name = "JOURNAL")]
+    pub(crate) journal: Option<std::path::PathBuf>,
+
+    /// Where results go instead of where the command said
+    #[command(flatten)]
+    pub(crate) sinks: SinkArgs,
 }
 
 #[derive(Options, Debug)]

@@ -6,7 +6,9 @@ mod demo;
 mod dry_run;
 mod generate;
 mod habits;
+mod history;
 mod interfaces;
+mod journal;
 mod measures;
 mod names;
 mod outputs;
@@ -14,6 +16,7 @@ mod progress;
 mod rates;
 mod record_file;
 mod request;
+mod resume;
 mod scan;
 mod signals;
 mod status;
@@ -48,6 +51,8 @@ fn run(typed: &[OsString]) -> Status {
     let outcome = match &args.command {
         Some(Command::Demo(demo)) => demo::run(demo, &voice),
         Some(Command::Convert(args)) => convert::run(args, &voice),
+        Some(Command::History(history)) => history::run(history, &voice),
+        Some(Command::Resume(resume)) => resume::run(resume, &voice),
         Some(Command::Interfaces) => interfaces::run(),
         Some(Command::Generate { what }) => generate::run(*what),
         None => scan::run(&args, typed, &voice),

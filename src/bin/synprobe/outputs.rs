@@ -16,6 +16,7 @@ use synprobe::scan::{Finding, HostRecord, RateChange, ScanRecord, Summary};
 use crate::args::SinkArgs;
 use crate::stdout;
 use crate::voice::{Verbosity, Voice};
+pub(crate) use open::give_to_invoking_user;
 use open::{Existing, Made, Opened, Sink};
 use part::{Part, Publisher};
 

@@ -1,8 +1,8 @@
 //! Reads JSON lines back: a record becomes the events it was written from.
 
 mod hosts;
-mod wire;
-mod words;
+pub(in crate::report) mod wire;
+pub(in crate::report) mod words;
 
 use std::io::{BufRead, Read};
 

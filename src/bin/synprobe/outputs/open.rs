@@ -159,7 +159,7 @@ fn place(path: &Path) -> PathBuf {
 }
 
 /// Under sudo a new file belongs to the user who called it. Only new files: an existing one may be another's, reached by a link.
-fn give_to_invoking_user(file: &File) {
+pub(crate) fn give_to_invoking_user(file: &File) {
     #[cfg(unix)]
     if let Some((user, group)) = synprobe::net::privilege::invoking_user() {
         // Where root may not give files away (a network share), the file stays root's.

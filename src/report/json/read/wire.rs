@@ -14,7 +14,7 @@ use crate::target::Target;
 use crate::time::Time;
 
 /// A record of the format.
-pub(super) enum Record {
+pub(in crate::report) enum Record {
     Scan(Box<ScanRecord>),
     Port(Finding),
     /// Without its ports, of which so many are open.
@@ -26,7 +26,7 @@ pub(super) enum Record {
 }
 
 /// Reads a line; times are counted from `epoch`, which the scan's own record sets.
-pub(super) fn parse(line: &[u8], epoch: Option<Epoch>) -> Result<Record, String> {
+pub(in crate::report) fn parse(line: &[u8], epoch: Option<Epoch>) -> Result<Record, String> {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let Kind { kind } = json(line)?;
     let begun = || epoch.ok_or("the scan has not begun".to_owned());
@@ -44,7 +44,7 @@ pub(super) fn parse(line: &[u8], epoch: Option<Epoch>) -> Result<Record, String>
             begun()?;
             json::<Totals>(line)?.record().map(|summary| Record::Summary(Box::new(summary)))
         }
-        "progress" | "answered" | "journal" => Ok(Record::Beside),
+        "journal" | "stage" | "answered" | "pass" | "knowledge" | "progress" => Ok(Record::Beside),
         kind => Err(format!("there is no record of type '{kind}'")),
     }
 }

@@ -6,7 +6,7 @@ use crate::scan::{HostState, Mode, Reason, Shortfall, State, Suspicion};
 
 type Word<T> = Result<T, String>;
 
-pub(super) fn state(word: &str) -> Word<State> {
+pub(in crate::report) fn state(word: &str) -> Word<State> {
     of(word, &[State::Open, State::Closed, State::Filtered], State::as_str)
 }
 
@@ -19,7 +19,7 @@ pub(super) fn host_state(word: &str) -> Word<HostState> {
     of(word, &all, HostState::as_str)
 }
 
-pub(super) fn reason(word: &str) -> Word<Reason> {
+pub(in crate::report) fn reason(word: &str) -> Word<Reason> {
     of(word, &REASONS, Reason::as_str)
 }
 
