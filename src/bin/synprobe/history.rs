@@ -53,11 +53,11 @@ pub(crate) fn run(args: &HistoryArgs, voice: &Voice) -> Result<Status> {
                     |summary| summary.open,
                 );
                 let command = reading.left.scan.arguments.join(" ");
-                format!("{}  {course:<11}  {up:>9} up  {open:>6} open  {command}\n    {}", Rfc3339(began), path.display())
+                format!("{}  {course:<11}  {up:>9} up  {open:>6} open  {command}", Rfc3339(began))
             }
-            Err(error) => format!("{error}"),
+            Err(error) => error.to_string(),
         };
-        anstream::println!("{}", Message(&line));
+        anstream::println!("{}\n    {}", Message(&line), Message(&path.display().to_string()));
     }
     Ok(Status::Complete)
 }

@@ -57,6 +57,7 @@ pub(crate) fn run(resume: &ResumeArgs, voice: &Voice) -> Result<Status> {
     }
     request.seed = Some(left.scan.seed);
     request.left = Some(Box::new(left));
+    let voice = &Voice::new(args.verbosity());
     voice.notice(&format!("resuming {}", path.display()));
     let keeper = Keeper::going_on(&path, order)?;
     scan::probe(&args, request, keeper, voice)
