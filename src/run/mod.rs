@@ -13,6 +13,7 @@ mod ledger;
 mod lockstep;
 mod open;
 mod plan;
+mod proofs;
 mod reporter;
 mod request;
 mod rollcall;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::net::Engine;
-use crate::scan::{Discovery, EgressRecord, Finding, HostRecord, Mode, RateChange, ScanRecord, State, Summary};
+use crate::scan::{Discovery, EgressRecord, Finding, HostRecord, Mode, Proof, RateChange, ScanRecord, State, Summary};
 use crate::target::{AddressSet, PortSet, Target};
 
 /// How to ask.
@@ -143,6 +143,8 @@ pub struct Request {
     pub show: Show,
     /// Leave out hosts whose open ports are not believed; then every finding waits until its host is settled.
     pub hide_suspect: bool,
+    /// Tell the packet that proves each open port ([`Event::Proof`]), which takes raw packets.
+    pub proofs: bool,
     /// Do not give the calling thread's capabilities up once everything is open.
     pub keep_privileges: bool,
     /// Names that did not resolve while the request was made.
@@ -179,6 +181,7 @@ impl Request {
             discovery: Discovery::Off,
             show: Show::default(),
             hide_suspect: false,
+            proofs: false,
             keep_privileges: false,
             unresolved: 0,
             arguments: Vec::new(),
@@ -277,6 +280,8 @@ impl Progress {
 pub enum Event {
     /// It begins; comes first.
     Begin(Box<ScanRecord>),
+    /// The packet that proves the open port whose [`Event::Finding`] comes next of all of that port's, where proofs are wanted.
+    Proof(Box<Proof>),
     /// A port was learned (open ones, and others as [`Show`] asks).
     Finding(Finding),
     /// A host is settled.

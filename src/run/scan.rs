@@ -16,6 +16,7 @@ use super::discovery;
 use super::ledger::{Roll, silent_host};
 use super::open::{Raw, config};
 use super::plan::Plan;
+use super::proofs::Proofs;
 use super::reporter::{ProgressMeter, Reading, Reporter};
 use super::request::{Event, Phase, PlanRecord, Progress, Request, Stop};
 use super::rollcall::{RollCall, mac_of, silent};
@@ -43,9 +44,10 @@ pub fn scan(request: &Request, stop: &Stop, events: &mut dyn FnMut(Event)) -> Re
 /// As [`scan`].
 pub fn scan_with(request: &Request, resolver: &Arc<dyn Resolver>, stop: &Stop, events: &mut dyn FnMut(Event)) -> Result<Summary> {
     let plan = Plan::make(request)?;
+    let proofs = Proofs::of(request, &plan)?;
     let ports = u64::from(request.ports.len());
     let clock = Clock::start();
-    let raw = plan.syn.as_ref().map(|syn| Raw::open(request, &plan, syn)).transpose()?;
+    let raw = plan.syn.as_ref().map(|syn| Raw::open(request, &plan, syn, proofs.as_ref())).transpose()?;
     let unprivileged =
         if plan.connect.is_empty() { None } else { Some(Arc::new(TargetSpace::new(plan.connect.clone(), request.ports.clone())?)) };
     if !request.keep_privileges {
@@ -69,7 +71,7 @@ pub fn scan_with(request: &Request, resolver: &Arc<dyn Resolver>, stop: &Stop, e
     let resolver = request.reverse_names.then(|| Arc::clone(resolver));
     let reporter = Reporter::new(request, plan.seed, resolver, events);
     let reporter = if request.discovery == Discovery::Off { reporter } else { reporter.discovering() };
-    let mut course = Running { request, plan: &plan, clock, stop, reporter, heard: Vec::new() };
+    let mut course = Running { request, plan: &plan, clock, stop, reporter, heard: Vec::new(), proofs };
     let ended = course.run(raw, unprivileged)?;
     Ok(course.close(&ended))
 }
@@ -116,6 +118,7 @@ struct Running<'a> {
     reporter: Reporter<'a>,
     /// Targets that answered a raw probe, by link.
     heard: Vec<u64>,
+    proofs: Option<Proofs>,
 }
 
 /// A scan that has ended.
@@ -229,6 +232,7 @@ impl Running<'_> {
 
     fn record(&mut self, record: Record, board: &Board) {
         let Some(finding) = record.finding(&board.stages) else { return };
+        let proof = self.proofs.as_mut().and_then(|proofs| proofs.of_record(&record, &finding));
         if record.is_reported(&board.stages) {
             let mac = mac_of(board, finding.target.addr);
             if !self.request.ports.contains(finding.target.port) {
@@ -239,6 +243,9 @@ impl Running<'_> {
             {
                 self.heard.resize(self.heard.len().max(egress.link + 1), 0);
                 self.heard[egress.link] += 1;
+            }
+            if let Some(proof) = proof {
+                self.reporter.event(Event::Proof(Box::new(proof)));
             }
             self.reporter.finding(finding, mac);
         } else {
@@ -283,7 +290,7 @@ impl Running<'_> {
 
     /// Settles every host and sums up.
     fn close(self, ended: &Ended) -> Summary {
-        let Self { request, plan, clock, stop, mut reporter, heard } = self;
+        let Self { request, plan, clock, stop, mut reporter, heard, .. } = self;
         let broken = ended.board.as_ref().map(|board| Broken::of(board, &ended.links, &heard)).unwrap_or_default();
         ended.board.iter().flat_map(|board| board.pace.changes()).for_each(|change| reporter.event(Event::Rate(change)));
         let patience = if stop.is_stopped() { NAMES_WHEN_STOPPED } else { NAMES };

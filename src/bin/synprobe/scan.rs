@@ -64,6 +64,7 @@ impl Job<'_> {
                 self.voice.detail(&beginning(&scan));
                 self.outputs.begin(*scan);
             }
+            Event::Proof(proof) => self.outputs.proof(&proof),
             Event::Finding(finding) => self.outputs.finding(finding),
             Event::Host(host) if self.shows(&host) => self.outputs.host(*host),
             Event::Host(_) => {}
