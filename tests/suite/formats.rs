@@ -277,3 +277,43 @@ fn a_file_gets_its_name_in_the_folder_of_who_called_sudo() {
 }
 
 const NOBODY: u32 = 65_534;
+
+/// A /16 × 1000 ports of which one in a hundred is open, found in a random order: hosts come together in bounded memory.
+#[cfg(target_os = "linux")]
+#[test]
+#[ignore = "a measurement of a minute"]
+fn formats_that_group_by_host_take_bounded_memory() {
+    use std::fmt::Write as _;
+    let dir = tempfile::tempdir().unwrap();
+    let mut record = String::from(
+        r#"{"type":"scan","schema_version":1,"version":"0.1.0","arguments":[],"seed":"1","started":1767268800.0,"mode":"syn","addresses":65536,"ports":1000,"targets":65536000,"port_list":"1-1000","egresses":[]}"#,
+    );
+    record.push('\n');
+    let addr = |host: u32| std::net::Ipv4Addr::from_bits(0x0a01_0000 + host);
+    for number in 0..655_360_u32 {
+        // A bijection of 0..2^16 for each of ten ports: neighbours in time are not neighbours in the network.
+        let (host, port) = ((number.wrapping_mul(40_503) ^ 0x2f1b) & 0xffff, 1 + (number >> 16) * 97 + number % 7);
+        let time = 1_767_268_800.0 + f64::from(number) * 1e-4;
+        _ = writeln!(
+            record,
+            r#"{{"type":"port","addr":"{}","port":{port},"proto":"tcp","state":"open","reason":"syn-ack","ttl":64,"rtt_us":412,"attempt":1,"time":{time}}}"#,
+            addr(host)
+        );
+    }
+    for host in 0..65_536 {
+        _ = writeln!(
+            record,
+            r#"{{"type":"host","addr":"{}","state":"up","reason":"syn-ack","names":[],"rtt_us":412,"open":10,"closed":990,"filtered":0,"unanswered":0,"not_probed":0,"closed_reasons":{{"reset":990}}}}"#,
+            addr(host)
+        );
+    }
+    std::fs::write(dir.path().join("json"), record).unwrap();
+    for format in ["xml", "grepable", "text", "csv", "markdown", "sqlite"] {
+        let began = std::time::Instant::now();
+        let script = format!("ulimit -d 153600 && exec $0 convert -q json -o {format}:{format}");
+        let output = Command::new("sh").args(["-c", &script, env!("CARGO_BIN_EXE_synprobe")]).current_dir(dir.path()).output().unwrap();
+        assert!(output.status.success(), "{format} takes more than 150 MiB: {output:?}");
+        let len = std::fs::metadata(dir.path().join(format)).unwrap().len();
+        println!("{format}: {} MB in {:?}", len / 1_000_000, began.elapsed());
+    }
+}

@@ -188,7 +188,7 @@ impl Output {
             return;
         }
         if self.lost == 0 {
-            voice.warn(&format!("write {}: {error} (the scan goes on)", self.name));
+            voice.warn(&format!("write {}: {error} (the rest goes on)", self.name));
         }
         self.lost += 1;
     }
