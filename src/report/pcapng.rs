@@ -46,13 +46,12 @@ impl Pcapng {
     fn write(&mut self, proof: &Proof) -> io::Result<()> {
         let Writer::Begun(writer) = &mut self.writer else { return Err(io::Error::other("the capture has no beginning")) };
         let key = (Arc::clone(&proof.interface), proof.medium);
-        let interface = match self.interfaces.get(&key) {
-            Some(interface) => *interface,
-            None => {
-                let interface = writer.interface(&proof.interface, proof.medium)?;
-                self.interfaces.insert(key, interface);
-                interface
-            }
+        let interface = if let Some(interface) = self.interfaces.get(&key) {
+            *interface
+        } else {
+            let interface = writer.interface(&proof.interface, proof.medium)?;
+            self.interfaces.insert(key, interface);
+            interface
         };
         let Finding { target, outcome, rtt, .. } = proof.finding;
         let (target, note) = (std::net::SocketAddr::new(target.addr, target.port), &self.note);

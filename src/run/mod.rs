@@ -27,6 +27,6 @@ mod unasked;
 pub use crate::net::Engine;
 pub use clock::{Clock, arrival};
 pub use lockstep::{VirtualClock, lockstep};
-pub use request::{Event, Phase, PlanRecord, Progress, Rate, Request, Show, Stop, Technique};
+pub use request::{Event, Evidence, Phase, PlanRecord, Progress, Rate, Request, Show, Stop, Technique};
 pub use scan::{plan, preview, scan, scan_with};
 pub use step::{Inlet, Next, Outlets, receive_step, transmit_step};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::plan::Plan;
-use super::request::{Request, Technique};
+use super::request::{Evidence, Request, Technique};
 use crate::error::{Error, Result};
 use crate::net::privilege;
 use crate::net::{Engine, Frame};
@@ -59,7 +59,7 @@ pub(super) struct Proofs {
 impl Proofs {
     /// Where a request wants proofs; an error where some of its targets would have none.
     pub(super) fn of(request: &Request, plan: &Plan) -> Result<Option<Self>> {
-        if !request.proofs {
+        if request.evidence == Evidence::Dropped {
             return Ok(None);
         }
         match request.engine {

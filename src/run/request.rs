@@ -94,6 +94,16 @@ impl Show {
     }
 }
 
+/// What becomes of the packets that prove ports open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Evidence {
+    /// They are read and forgotten.
+    #[default]
+    Dropped,
+    /// They are told.
+    Kept,
+}
+
 /// Everything a scan is asked to do.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -143,8 +153,8 @@ pub struct Request {
     pub show: Show,
     /// Leave out hosts whose open ports are not believed; then every finding waits until its host is settled.
     pub hide_suspect: bool,
-    /// Tell the packet that proves each open port ([`Event::Proof`]), which takes raw packets.
-    pub proofs: bool,
+    /// Whether the packet that proves each open port is told ([`Event::Proof`]), which takes raw packets.
+    pub evidence: Evidence,
     /// Do not give the calling thread's capabilities up once everything is open.
     pub keep_privileges: bool,
     /// Names that did not resolve while the request was made.
@@ -181,7 +191,7 @@ impl Request {
             discovery: Discovery::Off,
             show: Show::default(),
             hide_suspect: false,
-            proofs: false,
+            evidence: Evidence::Dropped,
             keep_privileges: false,
             unresolved: 0,
             arguments: Vec::new(),

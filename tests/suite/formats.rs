@@ -68,13 +68,11 @@ fn at(dir: &Path, format: &str) -> PathBuf {
 
 /// Runs a reader; `None`, and SKIPPED, where it is not installed.
 fn read_by(program: &str, words: &[&str], dir: &Path) -> Option<Output> {
-    match Command::new(program).args(words).current_dir(dir).env("LC_ALL", "C").output() {
-        Ok(output) => Some(output),
-        Err(_) => {
-            eprintln!("SKIPPED: {program} is not installed");
-            None
-        }
+    let output = Command::new(program).args(words).current_dir(dir).env("LC_ALL", "C").output().ok();
+    if output.is_none() {
+        eprintln!("SKIPPED: {program} is not installed");
     }
+    output
 }
 
 /// What a reader prints of a file it accepts, line by line.
