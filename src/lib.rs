@@ -68,6 +68,7 @@
 //! | who is not believed, and what is asked about it | `scan/suspicion.rs`, `scan/ranges.rs`, `run/doubts.rs` |
 //! | what makes an answer incomplete | `run/summary.rs` |
 //! | what is said when nothing answers | `run/silence.rs` |
+//! | which packets are kept as evidence | `run/proofs.rs` |
 //! | whose silence means nothing | `run/unasked.rs`, `run/broken.rs` |
 //! | how connect() learns the reason of a refusal | `connect/verdict.rs` |
 //!

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::{Csv, Fields, Grepable, Json, List, Markdown, Report, Style, Text, Xml};
+use super::{Csv, Fields, Grepable, Json, List, Markdown, Pcapng, Report, Style, Text, Xml};
 use crate::error::{Error, Result};
 
 /// A format of results.
@@ -27,6 +27,8 @@ pub enum Format {
     Markdown,
     /// A scan more in a database.
     Sqlite,
+    /// Packets as evidence: the probe and the proof of each open port.
+    Pcapng,
 }
 
 /// How the file of a format comes to be.
@@ -51,7 +53,8 @@ pub struct Look {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 8] = [Self::Text, Self::Json, Self::Xml, Self::Grepable, Self::Csv, Self::List, Self::Markdown, Self::Sqlite];
+    pub const ALL: [Self; 9] =
+        [Self::Text, Self::Json, Self::Xml, Self::Grepable, Self::Csv, Self::List, Self::Markdown, Self::Sqlite, Self::Pcapng];
 
     /// One word.
     pub const fn as_str(self) -> &'static str {
@@ -64,13 +67,14 @@ impl Format {
             Self::Csv => "csv",
             Self::Markdown => "markdown",
             Self::Sqlite => "sqlite",
+            Self::Pcapng => "pcapng",
         }
     }
 
     /// How its file comes to be.
     pub const fn growth(self) -> Growth {
         match self {
-            Self::Json | Self::List | Self::Csv => Growth::ByRecord,
+            Self::Json | Self::List | Self::Csv | Self::Pcapng => Growth::ByRecord,
             Self::Text | Self::Grepable | Self::Xml | Self::Markdown => Growth::Whole,
             Self::Sqlite => Growth::Database,
         }
@@ -86,6 +90,7 @@ impl Format {
             Self::Xml => Box::new(Xml::new(out)),
             Self::Csv => Box::new(Csv::new(out, look.fields.clone())),
             Self::Markdown => Box::new(Markdown::new(out)),
+            Self::Pcapng => Box::new(Pcapng::new(out)),
             Self::Sqlite => return None,
         })
     }
@@ -110,6 +115,7 @@ impl FromStr for Format {
             "normal" => error.hint("it is called text"),
             "gnmap" => error.hint("it is called grepable"),
             "md" => error.hint("it is called markdown"),
+            "pcap" => error.hint("it is called pcapng"),
             "db" | "sqlite3" => error.hint("it is called sqlite"),
             _ => error,
         })
@@ -181,7 +187,7 @@ mod tests {
     #[test]
     fn a_wrong_output_names_the_formats_there_are() {
         let text = |word: &str| word.parse::<OutputSpec>().unwrap_err().to_string();
-        assert_eq!(text("yaml:x"), "read output format 'yaml': there is text, json, xml, grepable, csv, list, markdown, sqlite");
+        assert_eq!(text("yaml:x"), "read output format 'yaml': there is text, json, xml, grepable, csv, list, markdown, sqlite, pcapng");
         assert!(text("gnmap:x").ends_with("(it is called grepable)"), "{}", text("gnmap:x"));
         assert_eq!(text("sqlite:-"), "read output 'sqlite:-': a database is a file (sqlite:FILE)");
         assert_eq!(text("json"), "read output 'json': no file after the format (json:FILE, or json:- for standard output)");

@@ -16,6 +16,7 @@ mod journal;
 mod json;
 mod list;
 mod markdown;
+mod pcapng;
 mod precision;
 mod rest;
 #[cfg(test)]
@@ -38,13 +39,14 @@ pub use json::read::{Ending, Reading, Strictness, Told, read};
 pub use json::{JSON_SCHEMA, Json, SCHEMA_VERSION};
 pub use list::List;
 pub use markdown::Markdown;
+pub use pcapng::Pcapng;
 pub use precision::Recorded;
 pub use sqlite::{Migration, Sqlite};
 pub use text::{Colour, Live, Style, Text};
 pub use xml::Xml;
 
 use crate::counted::counted;
-use crate::scan::{Finding, HostRecord, RateChange, Reason, ScanRecord, Summary};
+use crate::scan::{Finding, HostRecord, Proof, RateChange, Reason, ScanRecord, Summary};
 use crate::time::Time;
 
 /// One output in one format.
@@ -59,6 +61,13 @@ pub trait Report: Send {
     /// # Errors
     /// The output could not be written.
     fn finding(&mut self, finding: &Finding) -> io::Result<()>;
+    /// The packet that proves a port open, told before its finding where that was asked for; a format without packets leaves it out.
+    ///
+    /// # Errors
+    /// The output could not be written.
+    fn proof(&mut self, _proof: &Proof) -> io::Result<()> {
+        Ok(())
+    }
     /// The rate of a SYN scan changed; a format that keeps findings only leaves it out.
     ///
     /// # Errors

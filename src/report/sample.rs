@@ -35,10 +35,14 @@ pub(super) fn written(report: impl FnOnce(Box<dyn Write + Send>) -> Box<dyn Repo
 
 /// What a format writes of what it is told.
 pub(super) fn replayed(report: impl FnOnce(Box<dyn Write + Send>) -> Box<dyn Report>, tell: impl FnOnce(&mut dyn Report)) -> String {
+    String::from_utf8(replayed_bytes(report, tell)).unwrap()
+}
+
+/// The same of a format that is no text.
+pub(super) fn replayed_bytes(report: impl FnOnce(Box<dyn Write + Send>) -> Box<dyn Report>, tell: impl FnOnce(&mut dyn Report)) -> Vec<u8> {
     let shared = Shared::default();
     tell(report(Box::new(shared.clone())).as_mut());
-    let bytes = shared.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap()
+    shared.0.lock().unwrap().clone()
 }
 
 /// What a format writes about a scan without hosts that ended so.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::plan::{Plan, SynPlan, known_gateways};
+use super::proofs::Proofs;
 use super::request::{Rate, Request};
 use super::step::Inlet;
 use super::threads::Links;
@@ -50,7 +51,7 @@ pub(super) struct Raw {
 
 impl Raw {
     /// Opens everything that needs a privilege.
-    pub(super) fn open(request: &Request, plan: &Plan, syn: &SynPlan) -> Result<Self> {
+    pub(super) fn open(request: &Request, plan: &Plan, syn: &SynPlan, proofs: Option<&Proofs>) -> Result<Self> {
         let config = config(request, plan, syn);
         let (block, source_ports) = if let Some(port) = request.source_port {
             (PortBlock::fixed(port), SourcePorts::Fixed(port))
@@ -84,7 +85,7 @@ impl Raw {
             if planned.kind == LinkKind::Loopback {
                 observer = observer.of_this_machine();
             }
-            links.inlets.push(Inlet::new(link.receiver, observer, resets));
+            links.inlets.push(Inlet::new(link.receiver, observer, resets).catching(proofs.map(|proofs| proofs.catch(&planned.name))));
             links.names.push(planned.name.clone());
             for (outlets, transmitter) in links.outlets.iter_mut().zip(link.transmitters) {
                 outlets.push(transmitter);

@@ -10,8 +10,8 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::net::Engine;
 use crate::scan::{
-    Checkpoint, Discovery, EgressRecord, Finding, HostRecord, LeftScan, LeftStage, Mode, Outcome, RateChange, ScanRecord, Spent, State,
-    Summary,
+    Checkpoint, Discovery, EgressRecord, Finding, HostRecord, LeftScan, LeftStage, Mode, Outcome, Proof, RateChange, ScanRecord, Spent,
+    State, Summary,
 };
 use crate::target::{AddressSet, PortSet, Target};
 
@@ -97,6 +97,16 @@ impl Show {
     }
 }
 
+/// What becomes of the packets that prove ports open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Evidence {
+    /// They are read and forgotten.
+    #[default]
+    Dropped,
+    /// They are told.
+    Kept,
+}
+
 /// Everything a scan is asked to do.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
@@ -147,6 +157,8 @@ pub struct Request {
     pub show: Show,
     /// Leave out hosts whose open ports are not believed; then every finding waits until its host is settled.
     pub hide_suspect: bool,
+    /// Whether the packet that proves each open port is told ([`Event::Proof`]), which takes raw packets.
+    pub evidence: Evidence,
     /// Do not give the calling thread's capabilities up once everything is open.
     pub keep_privileges: bool,
     /// Names that did not resolve while the request was made.
@@ -187,6 +199,7 @@ impl Request {
             discovery: Discovery::Off,
             show: Show::default(),
             hide_suspect: false,
+            evidence: Evidence::Dropped,
             keep_privileges: false,
             unresolved: 0,
             arguments: Vec::new(),
@@ -290,6 +303,8 @@ impl Progress {
 pub enum Event {
     /// It begins; comes first.
     Begin(Box<ScanRecord>),
+    /// The packet that proves the open port whose [`Event::Finding`] comes next of all of that port's, where proofs are wanted.
+    Proof(Box<Proof>),
     /// A port was learned (open ones, and others as [`Show`] asks).
     Finding(Finding),
     /// A host is settled.

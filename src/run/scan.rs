@@ -18,6 +18,7 @@ use super::ledger::{Roll, silent_host};
 use super::left::{self, Replay};
 use super::open::{Raw, config};
 use super::plan::Plan;
+use super::proofs::Proofs;
 use super::reporter::{ProgressMeter, Reading, Reporter};
 use super::request::{Event, Phase, PlanRecord, Progress, Request, Stop};
 use super::rollcall::{RollCall, mac_of, silent};
@@ -51,10 +52,11 @@ pub fn scan_with(request: &Request, resolver: &Arc<dyn Resolver>, stop: &Stop, e
     if let Some(left) = &request.left {
         left::check(left, &plan)?;
     }
+    let proofs = Proofs::of(request, &plan)?;
     let ports = u64::from(request.ports.len());
     let clock = Clock::start();
     let started = request.left.as_ref().map_or(clock.started(), |left| left.scan.started);
-    let raw = plan.syn.as_ref().map(|syn| Raw::open(request, &plan, syn)).transpose()?;
+    let raw = plan.syn.as_ref().map(|syn| Raw::open(request, &plan, syn, proofs.as_ref())).transpose()?;
     let unprivileged =
         if plan.connect.is_empty() { None } else { Some(Arc::new(TargetSpace::new(plan.connect.clone(), request.ports.clone())?)) };
     if !request.keep_privileges {
@@ -85,6 +87,7 @@ pub fn scan_with(request: &Request, resolver: &Arc<dyn Resolver>, stop: &Stop, e
         stop,
         reporter,
         heard: Vec::new(),
+        proofs,
         diary: Diary::new(request.keeps_journal, request.left.as_ref().map(|left| left.spent).unwrap_or_default()),
         replay: Replay::new(request.left.as_deref()),
         // A clock that was set back meanwhile has no time before the first.
@@ -140,6 +143,7 @@ struct Running<'a> {
     replay: Replay<'a>,
     /// From the beginning of a scan that is taken up to its going on.
     since: Duration,
+    proofs: Option<Proofs>,
 }
 
 /// A scan that has ended.
@@ -272,6 +276,7 @@ impl Running<'_> {
     fn record(&mut self, record: Record, board: &Board) {
         let Some(mut finding) = record.finding(&board.stages) else { return };
         finding.time = finding.time + self.since;
+        let proof = self.proofs.as_mut().and_then(|proofs| proofs.of_record(&record, &finding));
         self.replay.look(board, self.request, &mut self.reporter);
         if record.is_reported(&board.stages) {
             let is_asked = self.request.ports.contains(finding.target.port);
@@ -285,6 +290,9 @@ impl Running<'_> {
             {
                 self.heard.resize(self.heard.len().max(egress.link + 1), 0);
                 self.heard[egress.link] += 1;
+            }
+            if let Some(proof) = proof {
+                self.reporter.event(Event::Proof(Box::new(proof)));
             }
             let mac = mac_of(board, finding.target.addr);
             self.reporter.finding(finding, mac);

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::clock::arrival;
+use super::proofs::Catch;
 use crate::net::{Receiver, Transmitter};
 use crate::packet::{Hop, RstTemplate, SynTemplate, TcpReply, write_echo_request, write_request};
 use crate::scan::{Board, NextHop, Observer, Poll, Record, Shot, ShotFrame, Source};
@@ -129,6 +130,8 @@ pub struct Inlet {
     observer: Observer,
     resets: Resets,
     dropped: u64,
+    /// Where packets are kept as evidence.
+    catch: Option<Catch>,
 }
 
 struct Resets {
@@ -141,7 +144,19 @@ struct Resets {
 impl Inlet {
     /// The receiving half of a link, and the transmitter its resets leave by.
     pub fn new(receiver: Box<dyn Receiver>, observer: Observer, resets: Box<dyn Transmitter>) -> Self {
-        Self { receiver, observer, resets: Resets { transmitter: resets, template: RstTemplate::new(), queued: 0 }, dropped: 0 }
+        Self {
+            receiver,
+            observer,
+            resets: Resets { transmitter: resets, template: RstTemplate::new(), queued: 0 },
+            dropped: 0,
+            catch: None,
+        }
+    }
+
+    /// The same where the frames that prove ports open are kept.
+    #[must_use]
+    pub(super) fn catching(self, catch: Option<Catch>) -> Self {
+        Self { catch, ..self }
     }
 
     /// Whether every reset was taken by a device or given up.
@@ -168,7 +183,7 @@ pub fn receive_step(
     now: &dyn Fn() -> Time,
     sink: &mut dyn FnMut(Record),
 ) -> io::Result<usize> {
-    let Inlet { receiver, observer, resets, dropped } = inlet;
+    let Inlet { receiver, observer, resets, dropped, catch } = inlet;
     let began = now();
     let mut latest = Time::ZERO;
     let count = receiver.receive(timeout, &mut |frame| {
@@ -181,6 +196,9 @@ pub fn receive_step(
         }
         let observed = observer.observe(arrived, frame.bytes, frame.medium, frame.checksums);
         if let Some(record) = observed.record {
+            if let Some(catch) = catch {
+                catch.keep(&record, &frame, arrived);
+            }
             sink(record);
         }
         if let Some(reply) = observed.reset {

@@ -72,6 +72,11 @@ impl Record {
         (usize::from(self.stage), self.index)
     }
 
+    /// Whether it says that a port is open.
+    pub fn is_open(&self) -> bool {
+        self.reason == Reason::SynAck
+    }
+
     /// Whether it belongs to a stage that is reported. The finding of a target that the scan was not asked for says only that its host is there.
     pub fn is_reported(&self, stages: &Stages) -> bool {
         stages.at(usize::from(self.stage)).is_some_and(|stage| stage.reported)

@@ -24,6 +24,7 @@ const PARSERS: &[Parser] = &[
     ("a file of targets", lines, words),
     ("ports", ports, words),
     ("rate, output and escapes", options, words),
+    ("a record", record, records),
 ];
 
 fn targets(input: &[u8]) {
@@ -45,6 +46,38 @@ fn options(input: &[u8]) {
     let _ = text.parse::<synprobe::report::OutputSpec>();
     let escaped = synprobe::report::Escaped(&text).to_string();
     assert!(!escaped.chars().any(char::is_control), "{escaped:?}");
+}
+
+fn record(input: &[u8]) {
+    use synprobe::report::{Ending, Strictness, Told, read};
+    let told = |strictness| {
+        let mut told = Vec::new();
+        let reading = read(&mut &*input, "fuzz", strictness, &mut |event| told.push(event));
+        reading.map(|reading| (reading, told))
+    };
+    let lenient = told(Strictness::Lenient);
+    if let Ok((reading, told)) = told(Strictness::Strict) {
+        assert!(matches!((told.first(), told.last()), (Some(Told::Begin(_)), Some(Told::End(_)))), "{told:?}");
+        assert_eq!(reading.skipped, 0);
+        let (other, all) = lenient.unwrap();
+        assert!(other.skipped == 0 && other.ending == reading.ending && all.len() == told.len());
+        // What was read can be written.
+        if let (Some(Told::End(summary)), Ending::Whole) = (told.last(), reading.ending) {
+            assert!(summary.probes_per_target() >= 0.0);
+        }
+    }
+}
+
+fn records() -> Vec<Vec<u8>> {
+    let begin = r#"{"type":"scan","schema_version":1,"version":"0.1.0","arguments":["synprobe"],"seed":"7","started":1767268800.5,"mode":"syn","addresses":4,"ports":2,"targets":8,"port_list":"22,80","egresses":[{"interface":"eth0","source":"10.0.0.9","link":"packet","addresses":4}],"note":"x"}"#;
+    let port = r#"{"type":"port","addr":"10.0.0.1","port":22,"proto":"tcp","state":"open","reason":"syn-ack","ttl":64,"rtt_us":412,"attempt":1,"time":1767268801.25}"#;
+    let host = r#"{"type":"host","addr":"10.0.0.1","state":"up","reason":"arp-response","mac":"02:fc:00:00:00:01","names":["a\u001b"],"rtt_us":412,"open":1,"closed":1,"filtered":0,"unanswered":0,"not_probed":0,"closed_reasons":{"reset":1},"suspect":{"reason":"zero-window","detail":"1 port answered with a window of zero"}}"#;
+    let rate = r#"{"type":"rate","time":1767268801.5,"pass":1,"before":0,"rate":2000,"loss":0.0,"limit":"time"}"#;
+    let summary = r#"{"type":"summary","elapsed":2.41,"addresses":4,"hosts_up":1,"hosts_down":0,"hosts_filtered":0,"hosts_not_probed":0,"hosts_suspect":0,"hosts_hidden":0,"targets":8,"probes":9,"canaries":0,"arp_requests":0,"answered":2,"open":1,"closed":1,"filtered":0,"unanswered":6,"not_probed":0,"invalid":0,"malformed":0,"duplicates":0,"receiver_drops":0,"send_errors":0,"resets_lost":0,"send_retries":0,"unroutable":0,"unresolved":0,"write_errors":0,"interrupted":false,"out_of_time":false,"path_proven":true,"completeness":null,"complete":true,"incomplete":[]}"#;
+    let whole = [begin, port, rate, host, summary].join("\n") + "\n";
+    let short = [begin, port].join("\n") + "\n";
+    let host_only = [begin, r#"{"type":"progress"}"#, port, host].join("\n") + "\n";
+    [whole, short, host_only].map(String::into_bytes).to_vec()
 }
 
 fn words() -> Vec<Vec<u8>> {
@@ -155,7 +188,7 @@ fn mutate(input: &mut Vec<u8>, corpus: &[Vec<u8>], rng: &mut SmallRng) {
 }
 
 const EXTREMES: [u8; 8] = [0x00, 0x01, 0x0f, 0x40, 0x45, 0x4f, 0x7f, 0xff];
-const LONGEST: usize = 2048;
+const LONGEST: usize = 4096;
 
 fn variable(name: &str) -> Option<u64> {
     let value = std::env::var(name).ok()?;

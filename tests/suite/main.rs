@@ -4,6 +4,8 @@ mod completeness;
 #[cfg(target_os = "linux")]
 mod connect;
 mod discovery;
+#[cfg(target_os = "linux")]
+mod formats;
 mod fuzz;
 #[cfg(target_os = "linux")]
 mod kernel;

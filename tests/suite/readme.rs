@@ -34,6 +34,30 @@ fn the_demo_shows_what_readme_shows() {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// On the practice network, in a folder of its own.
+#[test]
+fn the_formats_are_written_as_readme_says() {
+    let Some((wrapper, options)) = spawn::namespace() else { return };
+    let dir = tempfile::tempdir().expect("a folder");
+    let program = env!("CARGO_BIN_EXE_synprobe");
+    let commands = block("<!-- formats -->").join("\n");
+    let script = format!(
+        "set -eu; sudo() {{ \"$@\"; }}\n\
+         synprobe() {{ if [ \"$1\" = convert ]; then {program} \"$@\"; else {program} demo -- \"$@\"; fi; }}\n\
+         command -v sqlite3 >/dev/null || sqlite3() {{ echo SKIPPED: sqlite3 is not installed; }}\n{commands}"
+    );
+    let mut command = std::process::Command::new(wrapper);
+    let output = command.args(*options).args(["--", "sh", "-c", &script]).current_dir(dir.path()).output().expect("a shell");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{stdout}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(stdout.contains("443|https|gateway.example") || stdout.contains("SKIPPED"), "{stdout}");
+    for file in ["scan.json", "scan.xml", "ports.csv", "audit.db", "evidence.pcapng", "report.md", "scan.gnmap", "short.csv"] {
+        let written = std::fs::read(dir.path().join(file)).unwrap_or_default();
+        assert!(written.len() > 100 && commands.contains(file), "{file}");
+    }
+    assert!(std::fs::read_to_string(dir.path().join("short.csv")).expect("a table").starts_with("addr,port,service\n"));
+}
+
 /// Every command line of synprobe in README is understood: with `--dry-run` it is refused for no option.
 #[test]
 fn commands_are_understood() {

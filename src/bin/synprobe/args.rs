@@ -196,7 +196,7 @@ pub(crate) struct ScanArgs {
 #[derive(Options, Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct SinkArgs {
-    /// Write results as text, json, xml, grepable, csv, list, markdown or sqlite to a file; - is standard output
+    /// Write results as text, json, xml, grepable, csv, list, markdown, sqlite or pcapng to a file; - is standard output
     #[arg(short = 'o', long = "output", value_name = "FORMAT:PATH")]
     pub(crate) outputs: Vec<OutputSpec>,
 

@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 
 use synprobe::counted::counted;
 use synprobe::error::{Error, Kind, Result};
-use synprobe::report::{self, Ending, Strictness, Told};
+use synprobe::report::{self, Ending, Format, Strictness, Told};
 
 use crate::args::ConvertArgs;
 use crate::outputs::Outputs;
@@ -16,6 +16,10 @@ use crate::voice::Voice;
 
 /// Writes what a record tells to outputs.
 pub(crate) fn run(args: &ConvertArgs, voice: &Voice) -> Result<Status> {
+    if let Some(spec) = args.sinks.outputs.iter().find(|spec| spec.format == Format::Pcapng) {
+        let refused = Error::asked("write", &spec.destination, "a record holds no packets");
+        return Err(refused.hint("-o pcapng:FILE keeps them while scanning"));
+    }
     let (mut input, name) = open(&args.record)?;
     let mut outputs = Outputs::open(&args.sinks, &ProgressBar::hidden(), voice)?;
     let mut lost = 0;

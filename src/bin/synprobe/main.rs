@@ -52,7 +52,7 @@ fn run(typed: &[OsString]) -> Status {
         Some(Command::Demo(demo)) => demo::run(demo, &voice),
         Some(Command::Convert(args)) => convert::run(args, &voice),
         Some(Command::History(history)) => history::run(history, &voice),
-        Some(Command::Resume(resume)) => resume::run(resume, &voice),
+        Some(Command::Resume(resume)) => resume::run(resume),
         Some(Command::Interfaces) => interfaces::run(),
         Some(Command::Generate { what }) => generate::run(*what),
         None => scan::run(&args, typed, &voice),

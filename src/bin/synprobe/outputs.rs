@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 use synprobe::counted::counted;
 use synprobe::error::{Error, Result};
 use synprobe::report::{Destination, Format, Look, Migration, OutputSpec, Recorded, Report};
-use synprobe::scan::{Finding, HostRecord, RateChange, ScanRecord, Summary};
+use synprobe::scan::{Finding, HostRecord, Proof, RateChange, ScanRecord, Summary};
 
 use crate::args::SinkArgs;
 use crate::stdout;
@@ -54,6 +54,10 @@ impl Outputs {
     pub(crate) fn finding(&mut self, finding: Finding) {
         let finding = finding.recorded();
         self.tell(|report| report.finding(&finding));
+    }
+
+    pub(crate) fn proof(&mut self, proof: &Proof) {
+        self.tell(|report| report.proof(proof));
     }
 
     pub(crate) fn rate(&mut self, change: RateChange) {
@@ -185,7 +189,7 @@ impl Output {
             return;
         }
         if self.lost == 0 {
-            voice.warn(&format!("write {}: {error} (the scan goes on)", self.name));
+            voice.warn(&format!("write {}: {error} (the rest goes on)", self.name));
         }
         self.lost += 1;
     }

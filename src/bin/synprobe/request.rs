@@ -4,7 +4,8 @@ use std::ffi::OsString;
 
 use synprobe::error::{Error, Result};
 use synprobe::net::privilege::Privilege;
-use synprobe::run::{Rate, Request, Show, Technique};
+use synprobe::report::Format;
+use synprobe::run::{Evidence, Rate, Request, Show, Technique};
 use synprobe::scan::Discovery;
 use synprobe::target::PortSet;
 
@@ -42,11 +43,17 @@ pub(crate) fn of(args: &Args, typed: &[OsString], targets: &Targets) -> Result<R
         discovery,
         show: show(args),
         hide_suspect: args.output.hide_suspect,
+        evidence: evidence(args),
         unresolved: targets.unresolved,
         arguments: typed.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
         note: args.output.note.clone(),
         ..defaults
     })
+}
+
+fn evidence(args: &Args) -> Evidence {
+    let is_asked = args.output.sinks.outputs.iter().any(|spec| spec.format == Format::Pcapng);
+    if is_asked { Evidence::Kept } else { Evidence::Dropped }
 }
 
 fn discovery(args: &ScanArgs) -> Discovery {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::{CommandFactory, FromArgMatches};
 
 use synprobe::error::{Error, Kind, Result};
-use synprobe::report::{JournalReading, Order, read_journal};
+use synprobe::report::{Format, JournalReading, Order, read_journal};
 
 use crate::args::{Args, ResumeArgs};
 use crate::history::{self, Course};
@@ -20,7 +20,7 @@ use crate::voice::Voice;
 use crate::{habits, request, scan};
 
 /// Goes on with the scan of a journal: the one named, or the last that was interrupted.
-pub(crate) fn run(resume: &ResumeArgs, voice: &Voice) -> Result<Status> {
+pub(crate) fn run(resume: &ResumeArgs) -> Result<Status> {
     let path = match &resume.journal {
         Some(path) => path.clone(),
         None => last_interrupted()?,
@@ -59,6 +59,9 @@ pub(crate) fn run(resume: &ResumeArgs, voice: &Voice) -> Result<Status> {
     request.left = Some(Box::new(left));
     let voice = &Voice::new(args.verbosity());
     voice.notice(&format!("resuming {}", path.display()));
+    if args.output.sinks.outputs.iter().any(|output| output.format == Format::Pcapng) {
+        voice.notice("a journal holds no packets: the capture will have those of ports found from now on");
+    }
     let keeper = Keeper::going_on(&path, order)?;
     scan::probe(&args, request, keeper, voice)
 }

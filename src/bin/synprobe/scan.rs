@@ -104,6 +104,7 @@ impl Job<'_> {
                 self.keeper.begin(&scan, self.request, self.voice);
                 self.outputs.begin(*scan);
             }
+            Event::Proof(proof) => self.outputs.proof(&proof),
             Event::Finding(finding) => {
                 self.keeper.finding(&finding, self.voice);
                 self.outputs.finding(finding);

@@ -6,8 +6,9 @@ CREATE INDEX open_by_port ON ports (port, scan, addr) WHERE state = 'open';
 -- Every host as the last scan that told of it saw it.
 CREATE VIEW latest AS
 SELECT hosts.*, scans.started, scans.note
-FROM hosts JOIN scans ON scans.id = hosts.scan
-WHERE hosts.scan = (SELECT max(newest.scan) FROM hosts AS newest WHERE newest.addr = hosts.addr);
+FROM (SELECT addr AS of_addr, max(scan) AS newest FROM hosts GROUP BY addr)
+JOIN hosts ON hosts.scan = newest AND hosts.addr = of_addr
+JOIN scans ON scans.id = hosts.scan;
 
 -- The open ports of those.
 CREATE VIEW open_ports AS

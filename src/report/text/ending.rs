@@ -52,6 +52,10 @@ fn ports(summary: &Summary) -> String {
 }
 
 fn work(summary: &Summary) -> String {
+    // A record that was cut short does not tell.
+    if summary.probes == 0 && summary.answered > 0 {
+        return format!("probes not known, in {}", pace(summary));
+    }
     format!("{} in {}", counted(summary.probes, "probe"), pace(summary))
 }
 
@@ -103,6 +107,12 @@ mod tests {
         let texts = [0, 999_999, 3_400_000, 999_900_000, 1_000_000_000, 2_500_000_000].map(work);
         let spans = ["<1 ms", "<1 ms", "3 ms", "999 ms", "1.00 s (1/s)", "2.50 s"];
         assert_eq!(texts, spans.map(|span| format!("1 probe in {span}")));
+    }
+
+    #[test]
+    fn probes_that_were_not_recorded_are_not_none() {
+        let summary = Summary { answered: 3, elapsed: Duration::from_millis(353), ..Summary::default() };
+        assert_eq!(work(&summary), "probes not known, in 353 ms");
     }
 
     #[test]
