@@ -9,7 +9,8 @@
 //!  ports ─────┘   Permutation   │     └─ Prober (one a sender)┘            writes into       sendmmsg
 //!                               │                                          the link's own    raw IP
 //!                             Board  shared, atomics only                  slot              pnet
-//!                               │    answered bits, marks, counts                            simulation
+//!                               │    answered bits, marks, counts                            live frames (XDP)
+//!                               │                                                            simulation
 //!                               │
 //!  Host, Port, ◄─ Ledger ◄──────┴─ Observer ◄─ Reply::parse ◄─────────── Receiver ◄───────── wire
 //!  Summary        by host   24-byte    proves by the cookie,             ring behind a
@@ -64,6 +65,8 @@
 //! | whom the next stage asks, for which ports | `scan/agenda.rs` |
 //! | what happens after what, and when it ends | `scan/conductor.rs` |
 //! | which way an address goes | `net/route`, `run/plan.rs` |
+//! | what the kernel proves and answers by itself (`--engine xdp`) | `net/linux/xdp/receive.bpf.c` |
+//! | when live frames are worth a core | `net/linux/xdp/meter.rs` |
 //! | who is not believed, and what is asked about it | `scan/suspicion.rs`, `scan/ranges.rs`, `run/doubts.rs` |
 //! | what makes an answer incomplete | `run/summary.rs` |
 //! | what is said when nothing answers | `run/silence.rs` |

@@ -37,7 +37,8 @@ pub trait Transmitter: Send {
     fn flush(&mut self) -> io::Result<usize>;
     /// Frames given up since the link was opened: the device refused them for good (too long, malformed, barred by the machine's own
     /// firewall), so they were skipped lest they hold up the queue. They are part of no [`Self::flush`] count: frames committed =
-    /// frames taken + frames refused + frames still queued.
+    /// frames taken + frames refused + frames still queued. Where a device drops what it had taken and says so afterwards (XDP), those
+    /// count here too, and the next flush says `WouldBlock` once for them.
     fn refused(&mut self) -> u64 {
         0
     }
@@ -65,6 +66,17 @@ pub struct Frame<'a> {
     pub wall: Option<u64>,
     /// Whether its transport checksum is to be verified.
     pub checksums: Checksums,
+    /// Whether a SYN-ACK in it still wants the reset that ends the half-open connection.
+    pub reset: Reset,
+}
+
+/// What became of the reset a received SYN-ACK is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reset {
+    /// It is for whoever reads the frame to send.
+    Due,
+    /// The link has sent it.
+    Sent,
 }
 
 impl<T: Transmitter + ?Sized> Transmitter for Box<T> {

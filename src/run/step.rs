@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::clock::arrival;
-use crate::net::{Receiver, Transmitter};
+use crate::net::{Receiver, Reset, Transmitter};
 use crate::packet::{Hop, RstTemplate, SynTemplate, TcpReply, write_echo_request, write_request};
 use crate::scan::{Board, NextHop, Observer, Poll, Record, Shot, ShotFrame, Source};
 use crate::time::Time;
@@ -183,7 +183,7 @@ pub fn receive_step(
         if let Some(record) = observed.record {
             sink(record);
         }
-        if let Some(reply) = observed.reset {
+        if let Some(reply) = observed.reset.filter(|_| frame.reset == Reset::Due) {
             resets.put(&reply, board);
         }
     })?;
