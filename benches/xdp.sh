@@ -6,8 +6,8 @@
 #
 # The scanner is 10.0.0.1 on v0, its gateway 10.0.0.2 has the hardware address in $GATEWAY. OPEN, CLOSED and LOSS are shares in millionths
 # (default: 10000 open, nothing closed or lost), RATE is the most SYNs a second that are taken (default: all), REMEMBERED how many half-open
-# connections are kept track of, a power of two (default: none). `counts` prints what the responder has seen, `open` how many connections
-# are half open there; both are functions for COMMAND to use when it is run by `bash -c`.
+# connections are kept track of, a power of two (default: none). `counts` prints what the responder has seen; `lend` has the driver
+# take its answers for a scanner without a program of its own, `unlend` ends that. These are functions for a COMMAND run by bash.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 mount -t bpf bpf /sys/fs/bpf
@@ -21,8 +21,7 @@ ip addr add 10.0.0.1/24 dev v0
 there ip link set v1 address $GATEWAY
 there ip addr add 10.0.0.2/24 dev v1
 there ip link set lo up
-for conf in /proc/sys/net/ipv6/conf/v0; do echo 1 >$conf/disable_ipv6; done
-there sh -c 'echo 1 >/proc/sys/net/ipv6/conf/v1/disable_ipv6' || true
+echo 1 >/proc/sys/net/ipv6/conf/v0/disable_ipv6
 there ip link set v1 up
 ip link set v0 up
 bpftool prog load "$here/../tests/suite/kernel/xdp/responder.bpf.o" /sys/fs/bpf/responder type xdp pinmaps /sys/fs/bpf/maps
@@ -32,7 +31,6 @@ bpftool map update pinned /sys/fs/bpf/maps/settings key 0 0 0 0 value \
     $(word "${BURST:-1000}") $(word "${REMEMBERED:-0}")
 there ip link set v1 xdpdrv pinned /sys/fs/bpf/responder
 ip route add 10.64.0.0/10 via 10.0.0.2
-ping -c1 -W1 10.0.0.2 >/dev/null || true
 counts() {
     bpftool -j map dump pinned /sys/fs/bpf/maps/counts | python3 -c '
 import json, sys
@@ -43,5 +41,10 @@ for cpu in json.load(sys.stdin)[0]["values"]:
     for i in range(8): total[i] += int.from_bytes(raw[8 * i:8 * i + 8], "little")
 print(" ".join(f"{n}={t}" for n, t in zip(names, total)))'
 }
-export -f counts
+# A veth takes what the other end answers in the driver only while it has a program itself. Scanners that bring none get one that passes
+# everything: ours to receive, with no ports.
+bpftool prog loadall "$here/../src/net/linux/xdp/link.bpf.o" /sys/fs/bpf/pass 2>/dev/null
+lend() { ip link set v0 xdpdrv pinned /sys/fs/bpf/pass/link; }
+unlend() { ip link set v0 xdpdrv off; }
+export -f counts lend unlend
 "$@"

@@ -65,8 +65,8 @@
 //! | whom the next stage asks, for which ports | `scan/agenda.rs` |
 //! | what happens after what, and when it ends | `scan/conductor.rs` |
 //! | which way an address goes | `net/route`, `run/plan.rs` |
-//! | what the kernel proves and answers by itself (`--engine xdp`) | `net/linux/xdp/receive.bpf.c` |
-//! | when live frames are worth a core | `net/linux/xdp/meter.rs` |
+//! | what the kernel proves and answers by itself (`--engine xdp`) | `net/linux/xdp/link.bpf.c` |
+//! | when frames go through a socket all the same (XDP) | `net/linux/xdp/transmit.rs` |
 //! | who is not believed, and what is asked about it | `scan/suspicion.rs`, `scan/ranges.rs`, `run/doubts.rs` |
 //! | what makes an answer incomplete | `run/summary.rs` |
 //! | what is said when nothing answers | `run/silence.rs` |

@@ -40,11 +40,6 @@ impl Outbox {
         self.queued += 1;
     }
 
-    /// Whether no frame waits.
-    pub(super) fn is_empty(&self) -> bool {
-        self.queued == 0
-    }
-
     /// As [`super::Transmitter::refused`].
     pub(super) fn refused(&self) -> u64 {
         self.refused

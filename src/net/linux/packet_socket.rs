@@ -39,11 +39,6 @@ impl PacketTransmitter {
         };
         Ok(Self { socket, address, outbox: Outbox::new() })
     }
-
-    /// Whether no frame waits to be sent.
-    pub(super) fn is_empty(&self) -> bool {
-        self.outbox.is_empty()
-    }
 }
 
 impl Transmitter for PacketTransmitter {

@@ -4,7 +4,6 @@
 
 pub(crate) mod capability;
 mod clock;
-mod interrupt;
 pub(crate) mod limits;
 mod message;
 mod mmap;
@@ -19,7 +18,6 @@ pub(crate) mod tun;
 use std::io;
 
 pub(crate) use clock::KernelClock;
-pub(crate) use interrupt::{ThreadNumber, make_interruptible};
 pub(crate) use message::{InetDestination, To, send_many};
 pub(crate) use mmap::BlockRing;
 pub(crate) use packet::{Buffer, Layout, LinkAddress, bind, dropped, enlarge_buffer, ignore_outgoing, map_ring, use_version_3};

@@ -4,7 +4,7 @@ use std::io;
 
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_GENERIC};
 
-use super::object::INSTEAD;
+use super::object::{INSTEAD, NOT_NATIVE};
 use crate::error::{Error, Result};
 
 /// Refuses, with the reason, an interface that cannot carry the engine as far as that can be known beforehand.
@@ -16,7 +16,7 @@ pub(super) fn check(name: &str, index: u32) -> Result<()> {
     }
     // A kernel that does not say leaves it to be tried.
     match features(index) {
-        Ok(Some(has)) if has & NATIVE != NATIVE => refused("its driver has no native XDP".to_owned()),
+        Ok(Some(has)) if has & NATIVE != NATIVE => refused(NOT_NATIVE.to_owned()),
         Ok(Some(has)) if has & TRANSMIT == 0 => refused(
             "its driver does not send XDP frames now (ndo_xdp_xmit; a veth does once it has GRO or the other end a program)".to_owned(),
         ),

@@ -1,5 +1,11 @@
-/* Takes in replies to probes at the driver: proves each by its acknowledgement number, hands a record of it to user space, and turns a
- * proven SYN-ACK into the reset that ends it. Whatever is not proven goes its usual way untouched. */
+/* What the driver runs on an interface that is scanned from. Two programs in one, since the kernel starts a run on live frames in
+ * microseconds for a program that some interface has attached, and in 25 milliseconds for any other.
+ *
+ * Received frames: each reply to a probe is proven by its acknowledgement number and a record of it handed to user space, and a proven
+ * SYN-ACK becomes the reset that ends it. Whatever is not proven goes its usual way untouched.
+ *
+ * Live frames, which come from the loopback interface: each becomes the next of the frames that user space wrote, and is redirected to the
+ * interface. Decisions and bytes are all user space's. */
 
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -8,6 +14,60 @@
 #include <linux/tcp.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
+
+/* In every network namespace. */
+#define LOOPBACK 1
+
+/* The interface's number. */
+volatile const __u32 target;
+
+#define FRAME 128
+/* Of the frame that a run is given: that of a SYN, so that nearly none has to be resized. */
+#define USUAL 66
+
+struct slot {
+	__u64 length;
+	__u8 frame[FRAME];
+	__u8 unused[56];
+} __attribute__((aligned(64)));
+
+/* As many as the senders together want is said when it is loaded. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct slot);
+} slots SEC(".maps");
+
+struct control {
+	/* The next slot to send. */
+	__u64 next;
+	/* The processor of the present call, from 1 on; 0: there is none. */
+	__u64 processor;
+	/* Frames the device did not take. */
+	__u64 dropped;
+	/* Frames that could not be made. */
+	__u64 malformed;
+	/* Why the device last took none. */
+	__u64 error;
+	/* Records there was no room for. */
+	__u64 lost __attribute__((aligned(64)));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct control);
+} control SEC(".maps");
+
+static __always_inline struct control *state(void)
+{
+	__u32 zero = 0;
+	return bpf_map_lookup_elem(&control, &zero);
+}
 
 struct record {
 	__be32 source;
@@ -26,19 +86,6 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 23);
 } records SEC(".maps");
-
-struct counts {
-	/* Records there was no room for. */
-	__u64 lost;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct counts);
-} counts SEC(".maps");
 
 /* What proves a reply: see `Proof` in net/link.rs. */
 volatile const __u64 key0;
@@ -189,8 +236,55 @@ static __always_inline int reset(struct xdp_md *ctx, struct ethhdr *ethernet, st
 	return XDP_TX;
 }
 
-SEC("xdp")
-int receive(struct xdp_md *ctx)
+/* A frame that is no SYN: it is resized, then copied by bytes. */
+static __noinline int copy_unusual(struct xdp_md *ctx, struct slot *slot)
+{
+	if (!slot)
+		return -1;
+	__u64 length = slot->length;
+	if (length < ETH_HLEN || length > FRAME)
+		return -1;
+	if (bpf_xdp_adjust_tail(ctx, (int)length - USUAL))
+		return -1;
+	__u8 *data = (__u8 *)(long)ctx->data;
+	__u8 *end = (__u8 *)(long)ctx->data_end;
+	for (__u32 i = 0; i < FRAME; i++) {
+		if (i >= length)
+			break;
+		if (data + i + 1 > end)
+			return -1;
+		data[i] = slot->frame[i];
+	}
+	return 0;
+}
+
+static __always_inline int transmit(struct xdp_md *ctx)
+{
+	struct control *control = state();
+	if (!control)
+		return XDP_DROP;
+	__u32 index = control->next++;
+	control->processor = bpf_get_smp_processor_id() + 1;
+	struct slot *slot = bpf_map_lookup_elem(&slots, &index);
+	if (!slot)
+		return XDP_DROP;
+	void *data = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
+	if (slot->length == USUAL && data + USUAL <= end) {
+		__u64 *to = data;
+		__u64 *from = (__u64 *)slot->frame;
+#pragma unroll
+		for (int i = 0; i < USUAL / 8; i++)
+			to[i] = from[i];
+		*(__u16 *)(data + 64) = *(__u16 *)(slot->frame + 64);
+	} else if (copy_unusual(ctx, slot)) {
+		control->malformed++;
+		return XDP_DROP;
+	}
+	return bpf_redirect(target, 0);
+}
+
+static __always_inline int receive(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data;
 	void *end = (void *)(long)ctx->data_end;
@@ -229,12 +323,45 @@ int receive(struct xdp_md *ctx)
 		/* The reader looks by itself, every millisecond: waking it for each reply would cost more than the reply. */
 		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 	} else {
-		__u32 zero = 0;
-		struct counts *count = bpf_map_lookup_elem(&counts, &zero);
-		if (count)
-			__sync_fetch_and_add(&count->lost, 1);
+		struct control *control = state();
+		if (control)
+			__sync_fetch_and_add(&control->lost, 1);
 	}
 	return is_open ? reset(ctx, ethernet, ip, tcp) : XDP_DROP;
+}
+
+SEC("xdp")
+int link(struct xdp_md *ctx)
+{
+	return ctx->ingress_ifindex == LOOPBACK ? transmit(ctx) : receive(ctx);
+}
+
+/* Frames that the device did not take. A flush of redirected frames happens on the processor of the run, before anything else of the
+ * network does. The arguments: from, to, sent, drops, error. */
+SEC("raw_tp/xdp_devmap_xmit")
+int not_taken(struct bpf_raw_tracepoint_args *ctx)
+{
+	int drops = (int)ctx->args[3];
+	if (drops <= 0)
+		return 0;
+	struct control *control = state();
+	if (control && control->processor == bpf_get_smp_processor_id() + 1) {
+		__sync_fetch_and_add(&control->dropped, drops);
+		control->error = -(int)ctx->args[4];
+	}
+	return 0;
+}
+
+/* Frames that did not even get to the device: it is down. The arguments: device, program, target, error, … */
+SEC("raw_tp/xdp_redirect_err")
+int not_redirected(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct control *control = state();
+	if (control && control->processor == bpf_get_smp_processor_id() + 1) {
+		__sync_fetch_and_add(&control->dropped, 1);
+		control->error = -(int)ctx->args[3];
+	}
+	return 0;
 }
 
 char _license[] SEC("license") = "Dual MIT/GPL";
