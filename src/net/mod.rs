@@ -35,6 +35,10 @@ pub trait Transmitter: Send {
     /// # Errors
     /// `WouldBlock` (`EAGAIN`, `ENOBUFS`) says that the device is full now; anything else that the link failed.
     fn flush(&mut self) -> io::Result<usize>;
+    /// How many frames are best handed over at once, where there are so many; at most as many as there are slots.
+    fn batch(&self) -> usize {
+        256
+    }
     /// Frames given up since the link was opened: the device refused them for good (too long, malformed, barred by the machine's own
     /// firewall), so they were skipped lest they hold up the queue. They are part of no [`Self::flush`] count: frames committed =
     /// frames taken + frames refused + frames still queued. Where a device drops what it had taken and says so afterwards (XDP), those
@@ -90,6 +94,10 @@ impl<T: Transmitter + ?Sized> Transmitter for Box<T> {
 
     fn flush(&mut self) -> io::Result<usize> {
         (**self).flush()
+    }
+
+    fn batch(&self) -> usize {
+        (**self).batch()
     }
 
     fn refused(&mut self) -> u64 {

@@ -12,6 +12,8 @@ use crate::time::Time;
 /// The transmitters of one sender, by link number.
 pub struct Outlets {
     outlets: Vec<Outlet>,
+    /// Frames between two looks at the clock.
+    batch: u64,
     syn: SynTemplate,
 }
 
@@ -37,8 +39,9 @@ pub enum Next {
 impl Outlets {
     /// One transmitter for each link.
     pub fn new(transmitters: Vec<Box<dyn Transmitter>>) -> Self {
+        let batch = transmitters.iter().map(|transmitter| transmitter.batch()).max().unwrap_or(1) as u64;
         let outlets = transmitters.into_iter().map(|transmitter| Outlet { transmitter, queued: 0, failure: None }).collect();
-        Self { outlets, syn: SynTemplate::new() }
+        Self { outlets, batch, syn: SynTemplate::new() }
     }
 
     /// Links that failed, by number, with the reason.
@@ -102,9 +105,10 @@ pub fn transmit_step(now: Time, source: &mut impl Source, outlets: &mut Outlets,
     let next = match source.poll(now) {
         Poll::Send(allowance) => {
             let mut room = true;
-            for _ in 0..allowance.min(BATCH) {
+            for _ in 0..allowance.min(outlets.batch) {
                 let Some(shot) = source.peek(now) else { break };
-                room = outlets.put(&shot, board);
+                // Another link's batch may be longer than this one's.
+                room = outlets.put(&shot, board) || (outlets.flush(board) && outlets.put(&shot, board));
                 if !room {
                     break;
                 }
@@ -235,8 +239,6 @@ impl Resets {
     }
 }
 
-/// Frames between two looks at the clock.
-const BATCH: u64 = 256;
 /// A full device queue drains in about this time.
 const WHEN_FULL: Duration = Duration::from_millis(1);
 

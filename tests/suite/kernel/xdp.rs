@@ -265,14 +265,14 @@ fn where_it_cannot_run_it_says_why() {
     assert_eq!(why(), "attach XDP program to scan0: another XDP program is attached (use --engine packet)");
     drop(other);
     assert!(try_scan(&by_xdp("10.0.0.2", "80")).is_ok());
-    let made = Command::new("ip").args(["link", "add", "sink0", "type", "ifb"]).status();
+    let made = Command::new("ip").args(["link", "add", "link", "scan0", "name", "sub0", "type", "macvlan"]).status();
     if !made.is_ok_and(|status| status.success()) {
-        return skipped("the part with a driver without XDP: no ifb device to be had");
+        return skipped("the part with a driver without XDP: no macvlan device to be had");
     }
-    bed.here.set_up("sink0").unwrap();
-    bed.here.add_address("sink0", "10.1.0.1/24".parse().unwrap()).unwrap();
+    bed.here.add_address("sub0", "10.1.0.1/24".parse().unwrap()).unwrap();
+    bed.here.set_up("sub0").unwrap();
     let why = try_scan(&by_xdp("10.1.0.2", "80")).map(|_| ()).unwrap_err().to_string();
-    assert_eq!(why, "use XDP on sink0: its driver has no native XDP (use --engine packet)");
+    assert_eq!(why, "use XDP on sub0: its driver has no native XDP (use --engine packet)");
 }
 
 /// The committed objects have the instructions that clang makes of the sources. Another clang makes others.

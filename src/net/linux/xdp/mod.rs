@@ -18,6 +18,8 @@ mod program;
 mod receive;
 mod record;
 mod slots;
+#[cfg(test)]
+mod tests;
 mod transmit;
 
 use std::sync::Arc;
@@ -30,14 +32,15 @@ use program::Program;
 
 /// As [`crate::net::link::open`], with the XDP engine.
 pub(in crate::net) fn open(name: &str, index: u32, kind: LinkKind, options: &LinkOptions) -> Result<Link> {
-    if kind == LinkKind::Ethernet {
-        features::check(name, index)?;
+    match kind {
+        LinkKind::Ethernet => features::check(name, index).and_then(|()| attach(name, index, options)),
+        LinkKind::Loopback | LinkKind::Tunnel => link::open(name, index, kind, options),
     }
-    let Link { medium, kind, mut transmitters, receiver } = link::open(name, index, kind, options)?;
-    if kind != LinkKind::Ethernet {
-        return Ok(Link { medium, kind, transmitters, receiver });
-    }
+}
+
+fn attach(name: &str, index: u32, options: &LinkOptions) -> Result<Link> {
     let Some(proof) = options.proof else { return Err(Error::asked("open", name, "XDP proves replies by a key, and none was given")) };
+    let Link { medium, kind, mut transmitters, receiver } = link::open(name, index, LinkKind::Ethernet, options)?;
     // Resets that the program does not send itself are few.
     let resets = if transmitters.len() > 1 { transmitters.pop() } else { None };
     let explain = |failure| object::explained(name, &failure);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::object::Failure;
 use super::program::Program;
-use super::slots::Slots;
+use super::slots::{SLOTS, Slots};
 use crate::net::Transmitter;
 
 /// Slots the program sends from, and a packet socket for when there are few frames.
@@ -84,6 +84,10 @@ impl Transmitter for XdpTransmitter {
         };
         // What went is told before what did not.
         if before > 0 { Ok(before + now.unwrap_or(0)) } else { now }
+    }
+
+    fn batch(&self) -> usize {
+        SLOTS
     }
 
     fn refused(&mut self) -> u64 {
