@@ -32,9 +32,9 @@ for ((round = 0; round < rounds; round++)); do
     run zmap "wc -l <$work/out" zmap -i v0 -G "$GATEWAY" -S 10.0.0.1 -b /dev/null -B 10G -c 1 -p 80 -o "$work/out" -q 10.64.0.0/10
     unlend
 done
-python3 - "$work" "${OPEN:-10000}" <<'PYTHON'
+python3 - "$work" "${OPEN:-10000}" "${REMEMBERED:-0}" <<'PYTHON'
 import pathlib, statistics, sys
-folder, share = pathlib.Path(sys.argv[1]), sys.argv[2]
+folder, share, remembered = pathlib.Path(sys.argv[1]), *sys.argv[2:]
 def rows(name): return [list(map(float, line.split())) for line in (folder / name).read_text().splitlines()]
 def figures(name):
     all = rows(name)
@@ -49,6 +49,6 @@ print("| scanner | seconds | probes a second | to zmap | µs of processor a prob
 print("|---|---|---|---|---|---|---|---|---|")
 for name, label in (("once", "synprobe, once"), ("accounted", "synprobe, accounted"), ("zmap", "zmap")):
     speed, cost, kernel, wall, found, half = figures(name)
-    print(f"| {label} | {wall:.2f} | {speed:,.0f} | {speed / base[0]:.1f} | {cost:.2f} | {kernel:.2f} | 1/{base[1] / cost:.1f} | {found:.0f} | {half:.0f} |")
+    print(f"| {label} | {wall:.2f} | {speed:,.0f} | {speed / base[0]:.1f} | {cost:.2f} | {kernel:.2f} | 1/{base[1] / cost:.1f} | {found:.0f} | {half if int(remembered) else 'not tracked'} |")
 PYTHON
 rm -r "$work"

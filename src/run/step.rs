@@ -11,7 +11,7 @@ use crate::time::Time;
 
 /// The transmitters of one sender, by link number.
 pub struct Outlets {
-    outlets: Vec<Outlet>,
+    by_link: Vec<Outlet>,
     /// Frames between two looks at the clock.
     batch: u64,
     syn: SynTemplate,
@@ -39,24 +39,24 @@ pub enum Next {
 impl Outlets {
     /// One transmitter for each link.
     pub fn new(transmitters: Vec<Box<dyn Transmitter>>) -> Self {
-        let batch = transmitters.iter().map(|transmitter| transmitter.batch()).max().unwrap_or(1) as u64;
-        let outlets = transmitters.into_iter().map(|transmitter| Outlet { transmitter, queued: 0, failure: None }).collect();
-        Self { outlets, batch, syn: SynTemplate::new() }
+        let batch = transmitters.iter().map(Transmitter::batch).max().unwrap_or(1) as u64;
+        let by_link = transmitters.into_iter().map(|transmitter| Outlet { transmitter, queued: 0, failure: None }).collect();
+        Self { by_link, batch, syn: SynTemplate::new() }
     }
 
     /// Links that failed, by number, with the reason.
     pub fn failures(&self) -> impl Iterator<Item = (usize, &io::Error)> {
-        self.outlets.iter().enumerate().filter_map(|(link, outlet)| Some((link, outlet.failure.as_ref()?)))
+        self.by_link.iter().enumerate().filter_map(|(link, outlet)| Some((link, outlet.failure.as_ref()?)))
     }
 
     /// Whether no link takes anything any more.
     pub fn all_failed(&self) -> bool {
-        self.outlets.iter().all(|outlet| outlet.failure.is_some())
+        self.by_link.iter().all(|outlet| outlet.failure.is_some())
     }
 
     /// Whether the frame found room. A link that failed has room for everything, and loses it.
     fn put(&mut self, shot: &Shot, board: &Board) -> bool {
-        let outlet = &mut self.outlets[shot.link];
+        let outlet = &mut self.by_link[shot.link];
         if outlet.failure.is_some() {
             board.counters.send_errors.add(1);
             return true;
@@ -71,7 +71,7 @@ impl Outlets {
     /// Hands queued frames over; whether all were taken.
     fn flush(&mut self, board: &Board) -> bool {
         let mut all = true;
-        for outlet in self.outlets.iter_mut().filter(|outlet| outlet.queued > 0) {
+        for outlet in self.by_link.iter_mut().filter(|outlet| outlet.queued > 0) {
             match outlet.transmitter.flush() {
                 Ok(taken) => outlet.queued = outlet.queued.saturating_sub(taken),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -88,7 +88,7 @@ impl Outlets {
 
     /// Frames the kernel refused for good since the links were opened.
     pub fn refused(&mut self) -> u64 {
-        self.outlets.iter_mut().map(|outlet| outlet.transmitter.refused()).sum()
+        self.by_link.iter_mut().map(|outlet| outlet.transmitter.refused()).sum()
     }
 }
 

