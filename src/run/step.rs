@@ -12,7 +12,7 @@ use crate::time::Time;
 /// The transmitters of one sender, by link number.
 pub struct Outlets {
     by_link: Vec<Outlet>,
-    /// Frames between two looks at the clock.
+    /// Frames between two looks at the clock: as many as every link takes at once.
     batch: u64,
     syn: SynTemplate,
 }
@@ -39,7 +39,7 @@ pub enum Next {
 impl Outlets {
     /// One transmitter for each link.
     pub fn new(transmitters: Vec<Box<dyn Transmitter>>) -> Self {
-        let batch = transmitters.iter().map(Transmitter::batch).max().unwrap_or(1) as u64;
+        let batch = transmitters.iter().map(Transmitter::batch).min().unwrap_or(1) as u64;
         let by_link = transmitters.into_iter().map(|transmitter| Outlet { transmitter, queued: 0, failure: None }).collect();
         Self { by_link, batch, syn: SynTemplate::new() }
     }
@@ -107,8 +107,7 @@ pub fn transmit_step(now: Time, source: &mut impl Source, outlets: &mut Outlets,
             let mut room = true;
             for _ in 0..allowance.min(outlets.batch) {
                 let Some(shot) = source.peek(now) else { break };
-                // Another link's batch may be longer than this one's.
-                room = outlets.put(&shot, board) || (outlets.flush(board) && outlets.put(&shot, board));
+                room = outlets.put(&shot, board);
                 if !room {
                     break;
                 }

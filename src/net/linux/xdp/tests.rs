@@ -181,7 +181,8 @@ isolated! {
         let Some([mut left, mut right]) = pair("with_numbers_each_is_tried", 5) else { return };
         let mut frame = [0; 128];
         for number in 0..7 {
-            let len = write_tcp(&mut frame, HOP, &segment(80 + u16::from(number), TcpFlags::RST | TcpFlags::ACK, proof(80 + u16::from(number), number)));
+            let port = 80 + u16::from(number);
+            let len = write_tcp(&mut frame, HOP, &segment(port, TcpFlags::RST | TcpFlags::ACK, proof(port, number)));
             put(right.transmitters[0].as_mut(), &frame[..len]);
         }
         flush(right.transmitters[0].as_mut());

@@ -13,8 +13,9 @@ pub(super) struct XdpTransmitter {
     program: Arc<Program>,
     slots: Slots,
     packets: Box<dyn Transmitter>,
-    /// Frames that the packet socket has and has not sent.
-    left_over: usize,
+    /// Frames that the packet socket was given, and those of them it said it took.
+    given: u64,
+    taken: u64,
     refused: u64,
     /// The device dropped frames when it was last given some.
     is_full: bool,
@@ -24,7 +25,7 @@ impl XdpTransmitter {
     /// The transmitter of sender `number`; few frames go through `packets`.
     pub(super) fn new(program: &Arc<Program>, number: usize, packets: Box<dyn Transmitter>) -> Result<Self, Failure> {
         let slots = Slots::new(program.slots()?, number);
-        Ok(Self { program: Arc::clone(program), slots, packets, left_over: 0, refused: 0, is_full: false })
+        Ok(Self { program: Arc::clone(program), slots, packets, given: 0, taken: 0, refused: 0, is_full: false })
     }
 
     /// Hands the frames that wait to the packet socket.
@@ -36,17 +37,20 @@ impl XdpTransmitter {
             slot[..frame.len()].copy_from_slice(frame);
             self.packets.commit(frame.len());
             self.slots.left(1);
-            self.left_over += 1;
+            self.given += 1;
         }
         self.flush_left_over()
     }
 
     fn flush_left_over(&mut self) -> io::Result<usize> {
-        let refused = self.packets.refused();
         let taken = self.packets.flush()?;
-        let refused = self.packets.refused() - refused;
-        self.left_over = self.left_over.saturating_sub(taken + refused as usize);
+        self.taken += taken as u64;
         Ok(taken)
+    }
+
+    /// Whether the packet socket has frames that it has neither sent nor given up.
+    fn has_left_over(&mut self) -> bool {
+        self.given > self.taken + self.packets.refused()
     }
 
     fn flush_many(&mut self, first: u64, count: usize) -> io::Result<usize> {
@@ -56,6 +60,8 @@ impl XdpTransmitter {
         // The device's queue was full and the program could not wait. Whoever sends shall: the next flush says so.
         self.is_full = sent.dropped > 0;
         match sent.error {
+            // Memory for a call may be there the next time.
+            Some(error) if sent.frames == 0 && error.kind() == io::ErrorKind::OutOfMemory => Err(io::ErrorKind::WouldBlock.into()),
             Some(error) if sent.frames == 0 || matches!(error.raw_os_error(), Some(libc::ENETDOWN | libc::ENODEV)) => Err(error),
             _ => Ok(sent.frames),
         }
@@ -75,11 +81,11 @@ impl Transmitter for XdpTransmitter {
         if std::mem::take(&mut self.is_full) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let before = if self.left_over > 0 { self.flush_left_over()? } else { 0 };
+        let before = if self.has_left_over() { self.flush_left_over()? } else { 0 };
         let (first, count) = self.slots.waiting();
         let now = match count {
             0 => Ok(0),
-            _ if count < FEW || self.left_over > 0 => self.flush_few(),
+            _ if count < FEW || self.has_left_over() => self.flush_few(),
             _ => self.flush_many(first, count),
         };
         // What went is told before what did not.
