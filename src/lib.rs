@@ -9,7 +9,8 @@
 //!  ports ─────┘   Permutation   │     └─ Prober (one a sender)┘            writes into       sendmmsg
 //!                               │                                          the link's own    raw IP
 //!                             Board  shared, atomics only                  slot              pnet
-//!                               │    answered bits, marks, counts                            simulation
+//!                               │    answered bits, marks, counts                            live frames (XDP)
+//!                               │                                                            simulation
 //!                               │
 //!  Host, Port, ◄─ Ledger ◄──────┴─ Observer ◄─ Reply::parse ◄─────────── Receiver ◄───────── wire
 //!  Summary        by host   24-byte    proves by the cookie,             ring behind a
@@ -65,6 +66,8 @@
 //! | whom the next stage asks, for which ports | `scan/agenda.rs` |
 //! | what happens after what, and when it ends | `scan/conductor.rs` |
 //! | which way an address goes | `net/route`, `run/plan.rs` |
+//! | what the kernel proves and answers by itself (`--engine xdp`) | `net/linux/xdp/link.bpf.c` |
+//! | when frames go through a socket all the same (XDP) | `net/linux/xdp/transmit.rs` |
 //! | who is not believed, and what is asked about it | `scan/suspicion.rs`, `scan/ranges.rs`, `run/doubts.rs` |
 //! | what makes an answer incomplete | `run/summary.rs` |
 //! | what is said when nothing answers | `run/silence.rs` |
@@ -91,6 +94,10 @@
 //!   since; a scan that was killed goes on from there with the same estimate, and asks hardly a probe twice.
 //! - **Whom to doubt is known last.** Control probes are a stage of their own after all others, over the hosts open suspiciously often; its
 //!   findings are no results. A host's record waits for its verdict only where there may be one.
+//! - **Live frames in short calls.** A run of a BPF program on live frames was taken to need 25 ms to begin, so that calls had to be long and a
+//!   core to spin while there was nothing to send. Those milliseconds are the kernel's rewriting of its XDP dispatcher, which is spared for
+//!   a program that an interface has attached: so the program that receives is the one that sends, a flush is one call of 20 microseconds
+//!   on the sender's own thread, and few frames simply go through the packet socket.
 //! - **A scan in which everything has answered does not wait** for stragglers that cannot exist.
 //!
 //! # Smallest example

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::network::Network;
 use super::truth::Truth;
-use crate::net::{Frame, Receiver, Transmitter};
+use crate::net::{Frame, Receiver, Reset, Transmitter};
 use crate::packet::{Checksums, FRAME_CAPACITY};
 use crate::time::Time;
 
@@ -161,7 +161,13 @@ impl Receiver for VirtualReceiver {
         drop(state);
         let mut from = 0;
         for &(at, to) in &self.frames {
-            each(Frame { bytes: &self.bytes[from..to], medium, wall: Some(at.as_nanos()), checksums: Checksums::Verify });
+            each(Frame {
+                bytes: &self.bytes[from..to],
+                medium,
+                wall: Some(at.as_nanos()),
+                checksums: Checksums::Verify,
+                reset: Reset::Due,
+            });
             from = to;
         }
         Ok(self.frames.len())

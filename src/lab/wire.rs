@@ -128,7 +128,7 @@ mod tests {
     use super::super::path::{Latency, PathSpec};
     use super::super::topology::{Segment, Topology};
     use super::*;
-    use crate::net::Frame;
+    use crate::net::{Frame, Reset};
     use crate::packet::{ArpReply, Checksums, FRAME_CAPACITY, MacAddr, Medium, Reply, write_request};
 
     const SCANNER: (MacAddr, Ipv4Addr) = (MacAddr([2; 6]), Ipv4Addr::new(10, 0, 0, 200));
@@ -157,7 +157,7 @@ mod tests {
             let mut slot = [0; FRAME_CAPACITY];
             for last in 1..=100 {
                 let len = write_request(&mut slot, SCANNER.0, SCANNER.1, Ipv4Addr::new(10, 0, 0, last));
-                each(Frame { bytes: &slot[..len], medium: Medium::Ethernet, wall: None, checksums: Checksums::Verify });
+                each(Frame { bytes: &slot[..len], medium: Medium::Ethernet, wall: None, checksums: Checksums::Verify, reset: Reset::Due });
             }
             Ok(100)
         }

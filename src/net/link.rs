@@ -6,6 +6,7 @@
 //! | loopback, own addresses | none | raw IP socket | packet ring on `lo`, bare IP |
 //! | tunnel | none | packet socket, bare IP | packet ring, bare IP |
 //!
+//! With [`Engine::Xdp`] (Linux) programs in the driver send and receive on Ethernet; the other links are as in the table.
 //! With [`Engine::Packet`] (Linux) frames leave by `sendmmsg` and arrive through a `TPACKET_V3` ring behind a classic BPF filter; with
 //! [`Engine::Pnet`] through pnet's datalink channel, on any system pnet knows. Everything that needs a privilege happens in [`open`];
 //! the halves work in threads without any.
@@ -43,6 +44,8 @@ pub enum Engine {
     /// Linux packet sockets.
     #[cfg_attr(target_os = "linux", default)]
     Packet,
+    /// XDP programs in the driver, on Ethernet; elsewhere as [`Engine::Packet`]. Linux 5.18 or newer, and a driver that can.
+    Xdp,
     /// pnet's datalink channel: the portable way.
     #[cfg_attr(not(target_os = "linux"), default)]
     Pnet,
@@ -57,10 +60,29 @@ pub struct LinkOptions {
     pub first_port: u16,
     /// The last of our ports.
     pub last_port: u16,
-    /// How many transmitters: one for each sending thread; 0 counts as 1.
+    /// How many transmitters: one for each sending thread; 0 counts as 1. The last of several is for little, such as resets.
     pub transmitters: usize,
+    /// What proves a TCP reply, for engines that prove in the kernel; the others let whoever reads the frames do it.
+    pub proof: Option<Proof>,
     /// Memory for frames received and not yet read, in bytes. It is part of the process's resident memory once used.
     pub receive_bytes: usize,
+}
+
+/// What proves that a TCP segment answers one of ours: its acknowledgement number is one more than the low half of SipHash-2-4 over 13
+/// bytes: our address, the other's, our port, the other's (all as in the headers), and a number.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Proof {
+    /// The hash's key.
+    pub key: [u8; 16],
+    /// The number goes from 1 to this, at most 32, and any of them proves; 0: it is always zero.
+    pub numbers: u8,
+}
+
+/// Without the key, which would make replies forgeable.
+impl std::fmt::Debug for Proof {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Proof").field("numbers", &self.numbers).finish_non_exhaustive()
+    }
 }
 
 impl LinkOptions {
@@ -89,6 +111,10 @@ pub fn open(name: &str, index: u32, kind: LinkKind, options: &LinkOptions) -> Re
     match options.engine {
         #[cfg(target_os = "linux")]
         Engine::Packet => super::linux::link::open(name, index, kind, options),
+        #[cfg(target_os = "linux")]
+        Engine::Xdp => super::linux::xdp::open(name, index, kind, options),
+        #[cfg(not(target_os = "linux"))]
+        Engine::Xdp => Err(Error::asked("open", name, "XDP is Linux's").hint("use --engine pnet")),
         #[cfg(not(target_os = "linux"))]
         Engine::Packet => Err(Error::asked("open", name, "packet sockets are Linux's").hint("use --engine pnet")),
         Engine::Pnet => portable::open(name, index, kind, options),

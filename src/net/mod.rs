@@ -35,9 +35,14 @@ pub trait Transmitter: Send {
     /// # Errors
     /// `WouldBlock` (`EAGAIN`, `ENOBUFS`) says that the device is full now; anything else that the link failed.
     fn flush(&mut self) -> io::Result<usize>;
+    /// How many frames are best handed over at once, where there are so many; at most as many as there are slots.
+    fn batch(&self) -> usize {
+        256
+    }
     /// Frames given up since the link was opened: the device refused them for good (too long, malformed, barred by the machine's own
     /// firewall), so they were skipped lest they hold up the queue. They are part of no [`Self::flush`] count: frames committed =
-    /// frames taken + frames refused + frames still queued.
+    /// frames taken + frames refused + frames still queued. Where a device drops what it had taken and says so afterwards (XDP), those
+    /// count here too, and the next flush says `WouldBlock` once for them.
     fn refused(&mut self) -> u64 {
         0
     }
@@ -65,6 +70,17 @@ pub struct Frame<'a> {
     pub wall: Option<u64>,
     /// Whether its transport checksum is to be verified.
     pub checksums: Checksums,
+    /// Whether a SYN-ACK in it still wants the reset that ends the half-open connection.
+    pub reset: Reset,
+}
+
+/// What became of the reset a received SYN-ACK is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reset {
+    /// It is for whoever reads the frame to send.
+    Due,
+    /// The link has sent it.
+    Sent,
 }
 
 impl<T: Transmitter + ?Sized> Transmitter for Box<T> {
@@ -78,6 +94,10 @@ impl<T: Transmitter + ?Sized> Transmitter for Box<T> {
 
     fn flush(&mut self) -> io::Result<usize> {
         (**self).flush()
+    }
+
+    fn batch(&self) -> usize {
+        (**self).batch()
     }
 
     fn refused(&mut self) -> u64 {

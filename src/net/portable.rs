@@ -12,7 +12,7 @@ use pnet::datalink::{self, Channel, ChannelType, Config, DataLinkReceiver, DataL
 
 use super::link::{Link, LinkKind, LinkOptions, failed};
 use super::outbox::Outbox;
-use super::{Frame, Receiver, Transmitter};
+use super::{Frame, Receiver, Reset, Transmitter};
 use crate::error::{Error, Result};
 use crate::packet::{Checksums, Medium};
 
@@ -114,7 +114,7 @@ impl Receiver for PnetReceiver {
             match self.frames.next() {
                 Ok(bytes) if concerns(bytes, self.medium, self.ports) => {
                     // Frames of this very machine come without checksums, and pnet cannot tell them from others.
-                    each(Frame { bytes, medium: self.medium, wall: None, checksums: Checksums::Pending });
+                    each(Frame { bytes, medium: self.medium, wall: None, checksums: Checksums::Pending, reset: Reset::Due });
                     count += 1;
                 }
                 Ok(_) => {}

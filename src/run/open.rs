@@ -9,7 +9,7 @@ use super::request::{Rate, Request};
 use super::step::Inlet;
 use super::threads::Links;
 use crate::error::{Error, Result};
-use crate::net::link::{LinkKind, LinkOptions, open};
+use crate::net::link::{LinkKind, LinkOptions, Proof, open};
 use crate::net::ports::PortBlock;
 use crate::scan::{Board, Cookie, Neighbours, Observer, RatePolicy, ScanConfig, SourcePorts};
 use crate::time::Time;
@@ -61,7 +61,10 @@ impl Raw {
             (block, ports)
         };
         let numbers = if config.is_accounted() { Cookie::most(source_ports) } else { config.most_attempts };
-        let cookie = Cookie::new(key()?, source_ports, numbers);
+        let key = key()?;
+        let cookie = Cookie::new(key, source_ports, numbers);
+        // As `Cookie::hash` has it: the attempt is in the port, or else in the hash.
+        let proof = Proof { key, numbers: if request.source_port.is_some() { numbers } else { 0 } };
         let neighbours = Neighbours::new(syn.gateways.clone(), syn.asked.clone());
         let senders = config.senders as usize;
         let board = Board::new(config, cookie, syn.egresses.clone(), neighbours);
@@ -77,6 +80,7 @@ impl Raw {
                 first_port: source_ports.first(),
                 last_port: source_ports.last(),
                 transmitters: senders + 1,
+                proof: Some(proof),
                 receive_bytes: LinkOptions::RECEIVE_BYTES,
             };
             let mut link = open(&planned.name, planned.index, planned.kind, &options)?;

@@ -273,6 +273,7 @@ impl Builder {
             (WayHop::Local { .. }, _) | (_, InterfaceKind::Loopback) => (LinkKind::Loopback, "raw-ip"),
             (_, InterfaceKind::Tunnel) => (LinkKind::Tunnel, "tunnel"),
             (_, InterfaceKind::Ethernet) if self.engine == Engine::Pnet => (LinkKind::Ethernet, "pnet"),
+            (_, InterfaceKind::Ethernet) if self.engine == Engine::Xdp => (LinkKind::Ethernet, "xdp"),
             (_, InterfaceKind::Ethernet) => (LinkKind::Ethernet, "packet"),
             (_, InterfaceKind::Unsupported(_)) => return Added::Connect("its link layer is not known here"),
         };

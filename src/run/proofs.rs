@@ -65,6 +65,10 @@ impl Proofs {
         match request.engine {
             // Both hand over frames as they came.
             Engine::Packet | Engine::Pnet => {}
+            Engine::Xdp => {
+                let error = Error::asked("keep", "packets as evidence", "the XDP engine proves replies in the driver and drops them there");
+                return Err(error.hint("use --engine packet"));
+            }
         }
         if plan.syn.is_none() || !plan.connect.is_empty() {
             let (who, hint) = match (request.technique, &plan.syn) {

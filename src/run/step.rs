@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use super::clock::arrival;
 use super::proofs::Catch;
-use crate::net::{Receiver, Transmitter};
+use crate::net::{Receiver, Reset, Transmitter};
 use crate::packet::{Hop, RstTemplate, SynTemplate, TcpReply, write_echo_request, write_request};
 use crate::scan::{Board, NextHop, Observer, Poll, Record, Shot, ShotFrame, Source};
 use crate::time::Time;
 
 /// The transmitters of one sender, by link number.
 pub struct Outlets {
-    outlets: Vec<Outlet>,
+    by_link: Vec<Outlet>,
+    /// Frames between two looks at the clock: as many as every link takes at once.
+    batch: u64,
     syn: SynTemplate,
 }
 
@@ -38,23 +40,24 @@ pub enum Next {
 impl Outlets {
     /// One transmitter for each link.
     pub fn new(transmitters: Vec<Box<dyn Transmitter>>) -> Self {
-        let outlets = transmitters.into_iter().map(|transmitter| Outlet { transmitter, queued: 0, failure: None }).collect();
-        Self { outlets, syn: SynTemplate::new() }
+        let batch = transmitters.iter().map(Transmitter::batch).min().unwrap_or(1) as u64;
+        let by_link = transmitters.into_iter().map(|transmitter| Outlet { transmitter, queued: 0, failure: None }).collect();
+        Self { by_link, batch, syn: SynTemplate::new() }
     }
 
     /// Links that failed, by number, with the reason.
     pub fn failures(&self) -> impl Iterator<Item = (usize, &io::Error)> {
-        self.outlets.iter().enumerate().filter_map(|(link, outlet)| Some((link, outlet.failure.as_ref()?)))
+        self.by_link.iter().enumerate().filter_map(|(link, outlet)| Some((link, outlet.failure.as_ref()?)))
     }
 
     /// Whether no link takes anything any more.
     pub fn all_failed(&self) -> bool {
-        self.outlets.iter().all(|outlet| outlet.failure.is_some())
+        self.by_link.iter().all(|outlet| outlet.failure.is_some())
     }
 
     /// Whether the frame found room. A link that failed has room for everything, and loses it.
     fn put(&mut self, shot: &Shot, board: &Board) -> bool {
-        let outlet = &mut self.outlets[shot.link];
+        let outlet = &mut self.by_link[shot.link];
         if outlet.failure.is_some() {
             board.counters.send_errors.add(1);
             return true;
@@ -69,7 +72,7 @@ impl Outlets {
     /// Hands queued frames over; whether all were taken.
     fn flush(&mut self, board: &Board) -> bool {
         let mut all = true;
-        for outlet in self.outlets.iter_mut().filter(|outlet| outlet.queued > 0) {
+        for outlet in self.by_link.iter_mut().filter(|outlet| outlet.queued > 0) {
             match outlet.transmitter.flush() {
                 Ok(taken) => outlet.queued = outlet.queued.saturating_sub(taken),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -86,7 +89,7 @@ impl Outlets {
 
     /// Frames the kernel refused for good since the links were opened.
     pub fn refused(&mut self) -> u64 {
-        self.outlets.iter_mut().map(|outlet| outlet.transmitter.refused()).sum()
+        self.by_link.iter_mut().map(|outlet| outlet.transmitter.refused()).sum()
     }
 }
 
@@ -103,7 +106,7 @@ pub fn transmit_step(now: Time, source: &mut impl Source, outlets: &mut Outlets,
     let next = match source.poll(now) {
         Poll::Send(allowance) => {
             let mut room = true;
-            for _ in 0..allowance.min(BATCH) {
+            for _ in 0..allowance.min(outlets.batch) {
                 let Some(shot) = source.peek(now) else { break };
                 room = outlets.put(&shot, board);
                 if !room {
@@ -201,7 +204,7 @@ pub fn receive_step(
             }
             sink(record);
         }
-        if let Some(reply) = observed.reset {
+        if let Some(reply) = observed.reset.filter(|_| frame.reset == Reset::Due) {
             resets.put(&reply, board);
         }
     })?;
@@ -253,8 +256,6 @@ impl Resets {
     }
 }
 
-/// Frames between two looks at the clock.
-const BATCH: u64 = 256;
 /// A full device queue drains in about this time.
 const WHEN_FULL: Duration = Duration::from_millis(1);
 

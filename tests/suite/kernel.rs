@@ -11,3 +11,4 @@ mod practice;
 mod program;
 mod routed;
 mod tools;
+mod xdp;

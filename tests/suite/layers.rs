@@ -21,6 +21,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("Instant::now", &["run/", "lab/wire.rs", "bin/"]),
     ("SystemTime::now", &["run/", "bin/"]),
     ("thread::", &["run/", "net/names.rs", "net/linux/namespace.rs", "lab/practice.rs", "bin/"]),
+    // For times that a program in the kernel wrote, by the kernel's clock.
+    ("KernelClock", &["net/linux/sys/", "net/linux/xdp/"]),
     ("println!", &["bin/", "net/linux/testing.rs"]),
     ("eprintln!", &["bin/"]),
     ("print!(", &["bin/", "net/linux/testing.rs"]),
@@ -28,6 +30,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("unsafe fn", &["net/linux/sys/"]),
     ("unsafe impl", &["net/linux/sys/"]),
     ("libc::", &["net/"]),
+    ("aya::", &["net/linux/xdp/"]),
     ("pnet::", &["net/portable.rs", "net/interface.rs"]),
     ("clap::", &["bin/"]),
     ("indicatif::", &["bin/"]),

@@ -346,6 +346,8 @@ pub(crate) struct ConvertArgs {
 pub(crate) enum EngineArg {
     /// Packet sockets and rings of Linux
     Packet,
+    /// XDP programs in the interface's driver: the fastest; needs root, Linux 5.18 and a driver that can
+    Xdp,
     /// pnet's data link: portable, slower
     Pnet,
 }
@@ -354,6 +356,7 @@ impl From<EngineArg> for Engine {
     fn from(engine: EngineArg) -> Self {
         match engine {
             EngineArg::Packet => Self::Packet,
+            EngineArg::Xdp => Self::Xdp,
             EngineArg::Pnet => Self::Pnet,
         }
     }
@@ -382,7 +385,7 @@ pub(crate) enum ColorArg {
 }
 
 #[cfg(target_os = "linux")]
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nback ends: packet (AF_PACKET), raw-ip, tunnel, pnet, connect");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nback ends: packet (AF_PACKET), xdp, raw-ip, tunnel, pnet, connect");
 #[cfg(not(target_os = "linux"))]
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\nback ends: pnet, connect");
 

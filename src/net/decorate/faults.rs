@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::net::{Frame, Receiver, Transmitter};
+use crate::net::{Frame, Receiver, Reset, Transmitter};
 use crate::packet::{Checksums, FRAME_CAPACITY, Medium};
 
 /// How often what goes wrong; probabilities from 0 to 1, for each frame on its own. By default nothing does.
@@ -172,11 +172,12 @@ struct OwnedFrame {
     medium: Medium,
     wall: Option<u64>,
     checksums: Checksums,
+    reset: Reset,
 }
 
 impl OwnedFrame {
     fn lend(&self) -> Frame<'_> {
-        Frame { bytes: &self.bytes, medium: self.medium, wall: self.wall, checksums: self.checksums }
+        Frame { bytes: &self.bytes, medium: self.medium, wall: self.wall, checksums: self.checksums, reset: self.reset }
     }
 }
 
@@ -200,8 +201,8 @@ impl<R: Receiver> Receiver for FaultyReceiver<R> {
             match dice.fate() {
                 Fate::Dropped => {}
                 Fate::Delayed => {
-                    let Frame { bytes, medium, wall, checksums } = frame;
-                    held.0.push_back((dice.faults.delay_by, OwnedFrame { bytes: bytes.to_vec(), medium, wall, checksums }));
+                    let Frame { bytes, medium, wall, checksums, reset } = frame;
+                    held.0.push_back((dice.faults.delay_by, OwnedFrame { bytes: bytes.to_vec(), medium, wall, checksums, reset }));
                 }
                 Fate::Passed { copies } => (0..copies).for_each(|_| pass(frame)),
             }

@@ -313,7 +313,7 @@ fn only_ours_arrive(engine: Engine) {
     assert_eq!(kept.iter().map(|kept| &kept.bytes).collect::<Vec<_>>(), ours.iter().collect::<Vec<_>>());
     for kept in kept {
         match engine {
-            Engine::Packet => {
+            Engine::Packet | Engine::Xdp => {
                 let wall = kept.wall.expect("the kernel's time");
                 assert!((before..=after).contains(&wall), "{before} {wall} {after}");
                 assert_eq!(kept.checksums, Checksums::Verify);

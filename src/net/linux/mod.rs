@@ -21,6 +21,7 @@ pub mod veth;
 pub(crate) mod ways;
 #[cfg(test)]
 mod ways_tests;
+pub(super) mod xdp;
 
 pub use sys::stdout::stdout_is_writable;
 

@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use socket2::{SockFilter, Socket};
 
-use super::block::Frames;
+use super::block::{Captured, Frames};
 use super::link;
 use super::sys::{self, BlockRing, Layout, LinkAddress, Readiness};
-use crate::net::{Frame, Receiver};
+use crate::net::{Frame, Receiver, Reset};
 use crate::packet::{Instruction, Medium};
 
 /// What a receive ring is to receive.
@@ -73,7 +73,8 @@ impl RingReceiver {
             for captured in Frames::of(block) {
                 losing |= captured.losing;
                 count += 1;
-                each(Frame { bytes: captured.bytes, medium: self.medium, wall: Some(captured.wall), checksums: captured.checksums });
+                let Captured { bytes, wall, checksums, .. } = captured;
+                each(Frame { bytes, medium: self.medium, wall: Some(wall), checksums, reset: Reset::Due });
             }
             self.ring.release(self.next);
             self.next = (self.next + 1) % self.ring.blocks();

@@ -73,7 +73,7 @@ pub(super) fn index(name: &str) -> u32 {
 
 /// The options of [`link()`].
 pub(super) fn options(engine: Engine) -> LinkOptions {
-    LinkOptions { engine, first_port: PORT, last_port: PORT + 255, transmitters: 1, receive_bytes: 1 << 20 }
+    LinkOptions { engine, first_port: PORT, last_port: PORT + 255, transmitters: 1, proof: None, receive_bytes: 1 << 20 }
 }
 
 /// Queues one frame.
@@ -101,7 +101,7 @@ pub(super) struct Kept {
 pub(super) fn receive_until(receiver: &mut dyn Receiver, enough: impl Fn(&[Kept]) -> bool) -> Vec<Kept> {
     let mut kept = Vec::new();
     for _ in 0..100 {
-        let mut keep = |Frame { bytes, wall, checksums, medium }: Frame<'_>| {
+        let mut keep = |Frame { bytes, wall, checksums, medium, .. }: Frame<'_>| {
             kept.push(Kept { bytes: bytes.to_vec(), wall, checksums, medium });
         };
         receiver.receive(Duration::from_millis(100), &mut keep).unwrap();

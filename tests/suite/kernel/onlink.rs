@@ -97,7 +97,8 @@ fn a_firewall_here_leaves_no_half_open_connection_there() {
 /// From this machine to the peer's port, and no more.
 fn send_a_syn(port: u16) {
     let interface = interfaces().unwrap().into_iter().find(|interface| interface.name == "scan0").unwrap();
-    let options = LinkOptions { engine: Engine::Packet, first_port: 50_000, last_port: 50_000, transmitters: 1, receive_bytes: 1 << 20 };
+    let options =
+        LinkOptions { engine: Engine::Packet, first_port: 50_000, last_port: 50_000, transmitters: 1, proof: None, receive_bytes: 1 << 20 };
     let mut link = open("scan0", interface.index, LinkKind::Ethernet, &options).unwrap();
     let probe = Probe {
         hop: Hop::Ethernet { source: interface.mac.unwrap(), destination: PEER_MAC },

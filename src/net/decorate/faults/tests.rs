@@ -33,7 +33,13 @@ impl Receiver for Counting {
         if self.next == self.left {
             return Ok(0);
         }
-        each(Frame { bytes: &[self.next], medium: Medium::Ip, wall: Some(u64::from(self.next)), checksums: Checksums::Verify });
+        each(Frame {
+            bytes: &[self.next],
+            medium: Medium::Ip,
+            wall: Some(u64::from(self.next)),
+            checksums: Checksums::Verify,
+            reset: Reset::Due,
+        });
         self.next += 1;
         Ok(1)
     }

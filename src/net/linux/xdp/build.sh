@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Compiles the programs beside it (or those of the folder given) into objects, which are committed: building synprobe needs no clang.
+set -euo pipefail
+cd "${1:-$(dirname "$0")}"
+for source in *.bpf.c; do
+    clang -O2 -g -target bpf -mcpu=v3 -Wall -Werror -I "/usr/include/$(uname -m)-linux-gnu" -fdebug-prefix-map="$PWD"=. \
+        -c "$source" -o "${2:-.}/${source%.c}.o"
+    llvm-strip -g "${2:-.}/${source%.c}.o"
+done
