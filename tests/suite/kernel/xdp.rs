@@ -135,7 +135,7 @@ fn finds_exactly_what_is_open() {
     let Some(mut bed) = Bed::of("xdp::finds_exactly_what_is_open") else { return };
     let Some(responder) = Responder::attach(&mut bed, Settings { open: 100_000, closed: 300_000, loss: 0 }) else { return };
     let told = scan(&by_xdp("10.64.0.0/22", "22,80"));
-    assert_eq!(told.begin.egresses.iter().map(|egress| egress.link).collect::<Vec<_>>(), ["xdp"]);
+    assert_eq!(told.begin.egresses.iter().map(|egress| egress.link.clone()).collect::<Vec<_>>(), ["xdp"]);
     assert_eq!(told.targets(State::Open), responder.truth("10.64.0.0/22", &[22, 80], State::Open));
     assert_eq!(told.targets(State::Closed), responder.truth("10.64.0.0/22", &[22, 80], State::Closed));
     assert!(told.summary.is_complete(), "{:?}", told.summary);
@@ -154,7 +154,7 @@ fn a_kernel_answers_as_it_does_without() {
     assert_eq!(told.targets(State::Open), targets("10.0.0.2,10.32.0.0/28", &[80, 443]));
     assert_eq!(told.targets(State::Closed).len(), 17 + 6, "{:?}", told.summary);
     assert_eq!(told.summary.hosts_down, 2, "{:?}", told.summary);
-    let mut links: Vec<_> = told.begin.egresses.iter().map(|egress| egress.link).collect();
+    let mut links: Vec<_> = told.begin.egresses.iter().map(|egress| egress.link.clone()).collect();
     links.sort_unstable();
     assert_eq!(links, ["raw-ip", "xdp", "xdp"]);
     assert_eq!(bed.half_open(), 0);
