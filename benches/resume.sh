@@ -17,7 +17,7 @@ for run in {1..10}; do
     journal=$here/$run.journal kills=0
     command=("${scan[@]}" --journal "$journal" -o "list:$here/$run")
     for attempt in {1..20}; do
-        "${command[@]}" 2>/dev/null & pid=$!
+        "${command[@]}" >/dev/null 2>&1 & pid=$!
         sleep "$(awk -v seed="$((run * 100 + attempt))" 'BEGIN { srand(seed); print 0.2 + rand() * 5.8 }')"
         if kill -KILL $pid 2>/dev/null; then kills=$((kills + 1)); fi
         wait $pid 2>/dev/null || true

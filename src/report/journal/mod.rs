@@ -17,11 +17,13 @@
 mod bits;
 mod line;
 mod read;
+mod spaces;
 mod write;
 
 use std::path::PathBuf;
 
 pub use read::{JournalReading, read_journal};
+pub(super) use spaces::Spaces;
 pub use write::Journal;
 
 use crate::target::{AddressSet, PortSet, Target};

@@ -10,6 +10,7 @@ use hosts::Hosts;
 
 use crate::error::{Error, Kind, Result};
 use crate::report::Epoch;
+use crate::report::journal::Spaces;
 use crate::scan::{Finding, HostRecord, RateChange, Reason, ScanRecord, Summary};
 
 /// What a record tells, in the order of the scan: [`Told::Begin`] first, [`Told::End`] last.
@@ -66,7 +67,7 @@ pub struct Reading {
 /// The input cannot be read, is no record of a scan, or, if [`Strictness::Strict`], has a line that is no record or contradicts those before;
 /// the line is named.
 pub fn read(input: &mut dyn BufRead, name: &str, strictness: Strictness, tell: &mut dyn FnMut(Told)) -> Result<Reading> {
-    let mut replay = Replay { tell, scan: None, hosts: Hosts::default(), ended: false };
+    let mut replay = Replay { tell, scan: None, hosts: Hosts::default(), spaces: Spaces::default(), ended: false };
     let mut reading = Reading { ending: Ending::CutShort, skipped: 0, first_skipped: None };
     let mut line = Vec::new();
     for number in 1_u64.. {
@@ -106,6 +107,7 @@ struct Replay<'a> {
     tell: &'a mut dyn FnMut(Told),
     scan: Option<(Box<ScanRecord>, Epoch)>,
     hosts: Hosts,
+    spaces: Spaces,
     ended: bool,
 }
 
@@ -114,7 +116,7 @@ impl Replay<'_> {
     fn line(&mut self, line: &[u8]) -> Result<(), String> {
         let epoch = self.scan.as_ref().map(|(_, epoch)| *epoch);
         match wire::parse(line, epoch)? {
-            wire::Record::Beside => return Ok(()),
+            wire::Record::Beside => self.beside(line)?,
             _ if self.ended => return Err("a record after the summary".to_owned()),
             wire::Record::Scan(_) if self.scan.is_some() => return Err("a second scan begins".to_owned()),
             wire::Record::Scan(scan) => {
@@ -142,6 +144,17 @@ impl Replay<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What only a journal holds: who answered without a line of their own.
+    fn beside(&mut self, line: &[u8]) -> Result<(), String> {
+        let Some((scan, _)) = &self.scan else { return Err("the scan has not begun".to_owned()) };
+        let (ports, hosts) = (&scan.ports, &mut self.hosts);
+        self.spaces.line(line, &mut |target, outcome| {
+            if ports.contains(target.port) {
+                hosts.unlisted(target, outcome);
+            }
+        })
     }
 
     /// Nothing more comes. Of a record without a summary, what is known of hosts that were not settled is told, and a summary of it all.

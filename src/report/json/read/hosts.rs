@@ -12,8 +12,21 @@ use crate::time::Time;
 #[derive(Debug, Default)]
 pub(super) struct Hosts {
     waiting: HashMap<IpAddr, Vec<Kept>>,
+    /// Answers without a line of their own, of hosts that are not settled.
+    unlisted: HashMap<IpAddr, Unlisted>,
     counts: Summary,
     last: Time,
+}
+
+/// What a journal keeps of a host's answers that are not told singly.
+#[derive(Debug, Default)]
+struct Unlisted {
+    open: Vec<u16>,
+    closed: BTreeMap<Reason, u64>,
+    filtered: BTreeMap<Reason, u64>,
+    unanswered: u64,
+    /// Who answered first: the host itself, or another for it.
+    own: Option<Reason>,
 }
 
 /// A finding without its address, in a third of its size: millions may wait.
@@ -41,6 +54,20 @@ impl Hosts {
         Ok(())
     }
 
+    /// A target answered, or was given up as silent, that is told with its host only.
+    pub(super) fn unlisted(&mut self, target: Target, outcome: Outcome) {
+        let host = self.unlisted.entry(target.addr).or_default();
+        match (outcome.state, outcome.reason) {
+            (State::Open, _) => host.open.push(target.port),
+            (State::Closed, reason) => *host.closed.entry(reason).or_default() += 1,
+            (State::Filtered, Reason::NoResponse) => host.unanswered += 1,
+            (State::Filtered, reason) => *host.filtered.entry(reason).or_default() += 1,
+        }
+        if outcome.reason_addr.is_none() && outcome.reason != Reason::NoResponse {
+            host.own.get_or_insert(outcome.reason);
+        }
+    }
+
     /// Something was told of this moment.
     pub(super) fn passed(&mut self, time: Time) {
         self.last = self.last.max(time);
@@ -49,6 +76,7 @@ impl Hosts {
     /// A host is settled: gives it its ports, of which so many were said to be open.
     pub(super) fn settle(&mut self, mut host: Box<HostRecord>, open: u64) -> Result<Box<HostRecord>, String> {
         let addr = host.addr;
+        self.unlisted.remove(&addr);
         host.ports = self.waiting.remove(&addr).unwrap_or_default().into_iter().map(|kept| kept.finding(addr)).collect();
         host.ports.sort_by_key(|finding| finding.target.port);
         let told = host.ports.iter().filter(|finding| finding.outcome.state == State::Open).count() as u64;
@@ -61,9 +89,16 @@ impl Hosts {
 
     /// Hosts with ports and without a record of their own, ascending by address.
     pub(super) fn unsettled(&mut self) -> Vec<HostRecord> {
-        let mut waiting: Vec<_> = std::mem::take(&mut self.waiting).into_iter().collect();
-        waiting.sort_unstable_by_key(|(addr, _)| *addr);
-        let hosts: Vec<_> = waiting.into_iter().map(|(addr, ports)| host_of(addr, ports)).collect();
+        let mut unlisted = std::mem::take(&mut self.unlisted);
+        let mut waiting: BTreeMap<_, _> = std::mem::take(&mut self.waiting).into_iter().collect();
+        unlisted.keys().for_each(|addr| _ = waiting.entry(*addr).or_default());
+        let hosts: Vec<_> = waiting
+            .into_iter()
+            .map(|(addr, ports)| {
+                let host = host_of(addr, ports);
+                unlisted.remove(&addr).map_or_else(|| host.clone(), |more| more.beside(host.clone()))
+            })
+            .collect();
         for host in &hosts {
             self.count(host);
         }
@@ -107,6 +142,37 @@ impl Hosts {
 
 const CUT_SHORT: &str =
     "the record ends without a summary, for the scan was killed or still runs; what it does not tell counts as not probed";
+
+impl Unlisted {
+    /// The host, with what it answered beside.
+    fn beside(self, mut host: HostRecord) -> HostRecord {
+        let add = |counts: &mut BTreeMap<Reason, u64>, more: BTreeMap<Reason, u64>| {
+            more.into_iter().for_each(|(reason, count)| *counts.entry(reason).or_default() += count);
+        };
+        match (host.state, self.own) {
+            (HostState::Up, _) => {}
+            (_, Some(own)) => (host.state, host.reason) = (HostState::Up, own),
+            (HostState::NoReply, None) => {
+                if let Some(said) = self.filtered.keys().next() {
+                    (host.state, host.reason) = (HostState::Filtered, *said);
+                }
+            }
+            _ => {}
+        }
+        add(&mut host.closed, self.closed);
+        add(&mut host.filtered, self.filtered);
+        host.unanswered += self.unanswered;
+        let outcome = Outcome { state: State::Open, reason: Reason::SynAck, reason_addr: None };
+        let bare = |port| {
+            let target = Target { addr: host.addr, port };
+            Finding { target, outcome, ttl: None, window: None, rtt: None, attempt: 1, time: Time::ZERO }
+        };
+        host.ports.extend(self.open.into_iter().map(bare));
+        host.ports.sort_by_key(|finding| finding.target.port);
+        host.ports.dedup_by_key(|finding| finding.target.port);
+        host
+    }
+}
 
 /// A host of which nothing is known but the ports that were told.
 fn host_of(addr: IpAddr, ports: Vec<Kept>) -> HostRecord {

@@ -123,9 +123,11 @@ fn a_line_that_is_no_record_is_named_or_left_out() {
 #[test]
 fn a_journals_own_records_are_passed_over() {
     let record = record();
-    let lines: Vec<&str> = record.lines().flat_map(|line| [line, "{\"type\":\"progress\",\"x\":[1]}", "{\"type\":\"answered\"}"]).collect();
-    let text = format!("{{\"type\":\"journal\"}}\n{}\n", lines.join("\n"));
-    assert_eq!(rewritten(&strict(&text).0), record);
+    let stage = r#"{"type":"stage","stage":0,"discovers":false,"senders":1,"addresses":"10.0.0.0/30","ports":"80"}"#;
+    let pass = r#"{"type":"pass","stage":0,"pass":2,"blocks":""}"#;
+    let lines: Vec<&str> = record.lines().flat_map(|line| [line, stage, pass]).collect();
+    assert_eq!(rewritten(&strict(&format!("{}\n", lines.join("\n"))).0), record);
+    assert!(refused(&format!("{}{{\"type\":\"answered\"}}\n", record)).contains("no line of a journal"));
 }
 
 #[test]
