@@ -106,7 +106,10 @@ impl Report for Sqlite {
 
     fn end(&mut self, summary: &Summary) -> io::Result<()> {
         self.database.busy_timeout(open::PATIENCE).map_err(failed)?;
-        self.write().and_then(|()| rows::end(&self.database, self.scan, summary)).map_err(failed)
+        self.write().and_then(|()| rows::end(&self.database, self.scan, summary)).map_err(failed)?;
+        // All into the one file, for under sudo the log beside it cannot be taken away; a reader that holds it up does not matter.
+        _ = self.database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        Ok(())
     }
 }
 
