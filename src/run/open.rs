@@ -73,6 +73,7 @@ impl Raw {
                 first_port: source_ports.first(),
                 last_port: source_ports.last(),
                 transmitters: senders + 1,
+                queueing: request.queueing,
                 receive_bytes: LinkOptions::RECEIVE_BYTES,
             };
             let mut link = open(&planned.name, planned.index, planned.kind, &options)?;

@@ -219,7 +219,7 @@ impl Source for Prober {
         self.delay = delay(&self.board);
         match self.seek(now) {
             Seek::Ready => match self.pacer.allowance(now) {
-                0 => Poll::Wait(self.pacer.next()),
+                0 => Poll::Wait(self.pacer.ripe()),
                 allowance => Poll::Send(allowance),
             },
             Seek::Later(until) => Poll::Wait(until),

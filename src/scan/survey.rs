@@ -361,7 +361,7 @@ impl Source for Survey {
         }
         match self.seek(now) {
             None => match self.pacer.allowance(now) {
-                0 => Poll::Wait(self.pacer.next().min(now + GLANCE)),
+                0 => Poll::Wait(self.pacer.ripe().min(now + GLANCE)),
                 allowance => Poll::Send(allowance),
             },
             Some(until) => {

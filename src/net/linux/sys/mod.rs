@@ -17,7 +17,9 @@ use std::io;
 
 pub(crate) use message::{InetDestination, To, send_many};
 pub(crate) use mmap::BlockRing;
-pub(crate) use packet::{Buffer, Layout, LinkAddress, bind, dropped, enlarge_buffer, ignore_outgoing, map_ring, use_version_3};
+pub(crate) use packet::{
+    Buffer, Layout, LinkAddress, bind, bypass_queueing, dropped, enlarge_buffer, ignore_outgoing, map_ring, use_version_3,
+};
 pub(crate) use poll::{Readiness, wait_readable};
 
 /// The result of a system call that says failure with a negative number.
