@@ -1,5 +1,16 @@
 //! What one probe costs before it reaches a device, piece by piece and whole, and what one reply costs after it has left one.
 //!
+//! Instructions a probe of the first pass, counted by the command below over 1,048,576 targets:
+//!
+//! | | 15 ranges | 15,000 ranges |
+//! |---|---|---|
+//! | survey (the default), before runs and lots | 1,301 | |
+//! | survey | 855 | 867 |
+//! | prober (trailing attempts) | 798 | |
+//!
+//! Time follows them only on a machine that does nothing else: with four compilers on its two cores the first pass over 16 million targets took
+//! 205 ns of the processor for each probe of a survey and 175 of a prober, 213 and 193 in 15,000 ranges; before, a survey took 1,060 by the clock.
+//!
 //! Instructions are a steadier measure than time on a machine that does other work. `valgrind` counts them; `--test` has each bench
 //! run once:
 //!

@@ -59,6 +59,7 @@
 //! | whom the next slot asks | `scan/survey/slot.rs` |
 //! | whether enough was found, and what is asked again | `scan/completeness.rs`, `scan/blocks.rs`, `scan/survey.rs` |
 //! | when a target is asked again | `scan/cursors.rs`, `Stage::is_worthwhile` in `scan/stage.rs` |
+//! | how far a scan has come, and where one that was ended goes on | `scan/checkpoint.rs`, `scan/survey/memory.rs` |
 //! | how neighbours are found, and how many were lost to ARP | `scan/sweep.rs`, `scan/askings.rs` |
 //! | what shows that a routed host is there | `scan/discovery.rs` |
 //! | whom the next stage asks, for which ports | `scan/agenda.rs` |
@@ -85,6 +86,8 @@
 //! - **A rate that was not reached proves nothing.** Start-up does not raise a rate that this machine does not keep up with.
 //! - **A last pass where it is cheap.** When enough was found and next to nobody is silent, those are asked once more if an open port may be
 //!   among them.
+//! - **A place is done when its answer would have been read.** Senders tell how far they were a patience ago, and what canaries have shown
+//!   since; a scan that was killed goes on from there with the same estimate, and asks hardly a probe twice.
 //! - **Whom to doubt is known last.** Control probes are a stage of their own after all others, over the hosts open suspiciously often; its
 //!   findings are no results. A host's record waits for its verdict only where there may be one.
 //! - **A scan in which everything has answered does not wait** for stragglers that cannot exist.

@@ -63,6 +63,28 @@ pub fn drop_capabilities_of_this_thread() -> Result<()> {
     Ok(())
 }
 
+/// Gives up every capability of the calling thread for good but one: to reach files whatever their permissions say, as root may.
+///
+/// # Errors
+/// When the kernel refuses, which it has no reason to.
+pub fn keep_file_access_of_this_thread() -> Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use caps::CapSet::{Ambient, Effective, Inheritable, Permitted};
+        use caps::Capability;
+        let failed = |set, cause| Error::machine("give up", format_args!("{set:?} capabilities"), cause);
+        let held = caps::read(None, Permitted).map_err(|cause| failed(Permitted, cause))?;
+        let kept = held.into_iter().filter(|held| *held == Capability::CAP_DAC_OVERRIDE).collect();
+        for set in [Ambient, Inheritable] {
+            caps::clear(None, set).map_err(|cause| failed(set, cause))?;
+        }
+        for set in [Effective, Permitted] {
+            caps::set(None, set, &kept).map_err(|cause| failed(set, cause))?;
+        }
+    }
+    Ok(())
+}
+
 /// The user and group number of whoever called sudo, when this runs as root by sudo: files written should be theirs.
 pub fn invoking_user() -> Option<(u32, u32)> {
     #[cfg(target_os = "linux")]

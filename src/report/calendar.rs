@@ -17,6 +17,19 @@ impl fmt::Display for Asctime {
     }
 }
 
+/// A moment since the Unix epoch, printed as `2026-01-01T12:00:00.250Z` (RFC 3339), in UTC.
+pub struct Rfc3339(pub Duration);
+
+impl fmt::Display for Rfc3339 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let (days, of_day) = (seconds / 86_400, seconds % 86_400);
+        let (year, month, day) = civil(days);
+        let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+        write!(f, "{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", month + 1, self.0.subsec_millis())
+    }
+}
+
 /// Year, month (from 0) and day (from 1) of a day number since the Unix epoch. Years are counted from March, so that the leap
 /// day is the last one of a year.
 fn civil(days: u64) -> (u64, usize, u64) {
@@ -51,5 +64,6 @@ mod tests {
         assert_eq!(asctime(1_767_268_800), "Thu Jan  1 12:00:00 2026");
         assert_eq!(asctime(1_798_761_599), "Thu Dec 31 23:59:59 2026");
         assert_eq!(asctime(4_107_542_400), "Mon Mar  1 00:00:00 2100");
+        assert_eq!(Rfc3339(Duration::from_micros(1_798_761_599_250_999)).to_string(), "2026-12-31T23:59:59.250Z");
     }
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::{Grepable, Json, List, Report, Style, Text};
+use super::{Csv, Fields, Grepable, Json, List, Markdown, Report, Style, Text, Xml};
 use crate::error::{Error, Result};
 
 /// A format of results.
@@ -19,11 +19,39 @@ pub enum Format {
     List,
     /// nmap's grepable lines.
     Grepable,
+    /// nmap's XML.
+    Xml,
+    /// A row per port, with a header.
+    Csv,
+    /// Tables for a report.
+    Markdown,
+    /// A scan more in a database.
+    Sqlite,
+}
+
+/// How the file of a format comes to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Growth {
+    /// It is valid after each record.
+    ByRecord,
+    /// It is valid when it is complete.
+    Whole,
+    /// It is a database, which scans are added to.
+    Database,
+}
+
+/// How results are to look, where a format leaves that open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Of text.
+    pub style: Style,
+    /// Of csv.
+    pub fields: Fields,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 4] = [Self::Text, Self::Json, Self::List, Self::Grepable];
+    pub const ALL: [Self; 8] = [Self::Text, Self::Json, Self::Xml, Self::Grepable, Self::Csv, Self::List, Self::Markdown, Self::Sqlite];
 
     /// One word.
     pub const fn as_str(self) -> &'static str {
@@ -32,17 +60,34 @@ impl Format {
             Self::Json => "json",
             Self::List => "list",
             Self::Grepable => "grepable",
+            Self::Xml => "xml",
+            Self::Csv => "csv",
+            Self::Markdown => "markdown",
+            Self::Sqlite => "sqlite",
         }
     }
 
-    /// A writer of this format to `out`; `style` matters to text only.
-    pub fn report(self, out: Box<dyn Write + Send>, style: Style) -> Box<dyn Report> {
+    /// How its file comes to be.
+    pub const fn growth(self) -> Growth {
         match self {
-            Self::Text => Box::new(Text::new(out, style)),
+            Self::Json | Self::List | Self::Csv => Growth::ByRecord,
+            Self::Text | Self::Grepable | Self::Xml | Self::Markdown => Growth::Whole,
+            Self::Sqlite => Growth::Database,
+        }
+    }
+
+    /// A writer of this format to a stream; `None` for a database, which is none: see [`Sqlite`](super::Sqlite).
+    pub fn report(self, out: Box<dyn Write + Send>, look: &Look) -> Option<Box<dyn Report>> {
+        Some(match self {
+            Self::Text => Box::new(Text::new(out, look.style)),
             Self::Json => Box::new(Json::new(out)),
             Self::List => Box::new(List::new(out)),
             Self::Grepable => Box::new(Grepable::new(out)),
-        }
+            Self::Xml => Box::new(Xml::new(out)),
+            Self::Csv => Box::new(Csv::new(out, look.fields.clone())),
+            Self::Markdown => Box::new(Markdown::new(out)),
+            Self::Sqlite => return None,
+        })
     }
 }
 
@@ -61,10 +106,11 @@ impl FromStr for Format {
         }
         let error = Error::asked("read output format", format!("'{word}'"), format!("there is {}", Self::ALL.map(Self::as_str).join(", ")));
         Err(match word {
-            "xml" => error.hint("nmap's XML is not written yet; json holds the same, and grepable is a format of nmap's"),
-            "csv" => error.hint("the nearest is list"),
             "ndjson" | "jsonl" => error.hint("json is one object per line"),
             "normal" => error.hint("it is called text"),
+            "gnmap" => error.hint("it is called grepable"),
+            "md" => error.hint("it is called markdown"),
+            "db" | "sqlite3" => error.hint("it is called sqlite"),
             _ => error,
         })
     }
@@ -108,6 +154,9 @@ impl FromStr for OutputSpec {
                 let hint = format!("{format}:FILE, or {format}:- for standard output");
                 return Err(Error::asked("read output", format!("'{word}'"), "no file after the format").hint(hint));
             }
+            "-" if format.growth() == Growth::Database => {
+                return Err(Error::asked("read output", format!("'{word}'"), "a database is a file").hint(format!("{format}:FILE")));
+            }
             "-" => Destination::Stdout,
             path => Destination::File(PathBuf::from(path)),
         };
@@ -132,8 +181,9 @@ mod tests {
     #[test]
     fn a_wrong_output_names_the_formats_there_are() {
         let text = |word: &str| word.parse::<OutputSpec>().unwrap_err().to_string();
-        assert_eq!(text("yaml:x"), "read output format 'yaml': there is text, json, list, grepable");
-        assert!(text("xml:x").contains("not written yet"), "{}", text("xml:x"));
+        assert_eq!(text("yaml:x"), "read output format 'yaml': there is text, json, xml, grepable, csv, list, markdown, sqlite");
+        assert!(text("gnmap:x").ends_with("(it is called grepable)"), "{}", text("gnmap:x"));
+        assert_eq!(text("sqlite:-"), "read output 'sqlite:-': a database is a file (sqlite:FILE)");
         assert_eq!(text("json"), "read output 'json': no file after the format (json:FILE, or json:- for standard output)");
         assert_eq!(text("json:"), "read output 'json:': no file after the format (json:FILE, or json:- for standard output)");
     }

@@ -28,7 +28,7 @@ impl Grepable {
 impl Report for Grepable {
     fn begin(&mut self, scan: &ScanRecord) -> io::Result<()> {
         self.epoch = Epoch::of(scan);
-        let (version, date) = (env!("CARGO_PKG_VERSION"), Asctime(self.epoch.at(Time::ZERO)));
+        let (version, date) = (&scan.version, Asctime(self.epoch.at(Time::ZERO)));
         let arguments = scan.arguments.join(" ");
         let mut lines = format!("# synprobe {version} scan initiated {date} as: {}\n", Escaped(&arguments));
         if let Some(note) = &scan.note {

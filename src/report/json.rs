@@ -1,6 +1,7 @@
 //! One JSON object per line, as `schema.json` beside this file describes.
 
 mod line;
+pub(super) mod read;
 mod record;
 
 use std::io::{self, Write};
@@ -18,16 +19,21 @@ pub const SCHEMA_VERSION: u32 = 1;
 ///
 /// Times are seconds since the Unix epoch with a fraction, round-trip times whole microseconds. What is not known is left out.
 /// Characters that a terminal would obey stand as `\u` escapes.
-pub struct Json {
-    out: Box<dyn Write + Send>,
+pub struct Json<W = Box<dyn Write + Send>> {
+    out: W,
     epoch: Epoch,
     note: Option<String>,
 }
 
-impl Json {
+impl<W: Write> Json<W> {
     /// JSON lines written to `out`.
-    pub fn new(out: Box<dyn Write + Send>) -> Self {
+    pub fn new(out: W) -> Self {
         Self { out, epoch: Epoch::default(), note: None }
+    }
+
+    /// Where they are written.
+    pub(super) fn out(&mut self) -> &mut W {
+        &mut self.out
     }
 
     fn write(&mut self, record: &record::Record<'_>) -> io::Result<()> {
@@ -40,7 +46,13 @@ impl Json {
     }
 }
 
-impl Report for Json {
+/// The record of a summary, for formats that keep it whole.
+pub(super) fn summary_line(summary: &Summary) -> io::Result<String> {
+    let line = line::of(&record::summary(summary), None)?;
+    Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
+}
+
+impl<W: Write + Send> Report for Json<W> {
     fn begin(&mut self, scan: &ScanRecord) -> io::Result<()> {
         self.epoch = Epoch::of(scan);
         self.note.clone_from(&scan.note);

@@ -1,28 +1,47 @@
 //! What a reader sees: one file per format. It receives findings and summaries; it never asks.
 //!
-//! Every writer hands a whole record to its output in one `write` call and holds nothing back, so whatever moment the
-//! scan is killed at, the output ends after a whole record.
+//! Every writer of a stream hands a whole record to its output in one `write` call and holds nothing back, so whatever moment the
+//! scan is killed at, the output ends after a whole record. A database gets records in transactions, a few a second.
+//!
+//! [`read()`] turns JSON lines back into what was told, and so into every other format. For that to come out alike, live formats are given
+//! values as precise as a record holds them: [`Recorded`].
 
 mod calendar;
+mod csv;
 mod escape;
+mod field;
 mod format;
 mod grepable;
+mod journal;
 mod json;
 mod list;
+mod markdown;
+mod precision;
 mod rest;
 #[cfg(test)]
 mod sample;
+mod sqlite;
 mod text;
+mod xml;
 
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+pub use calendar::Rfc3339;
+pub use csv::Csv;
 pub use escape::{Escaped, Message};
-pub use format::{Destination, Format, OutputSpec};
+pub use field::{Field, Fields};
+pub use format::{Destination, Format, Growth, Look, OutputSpec};
 pub use grepable::Grepable;
+pub use journal::{Journal, JournalReading, Order, read_journal};
+pub use json::read::{Ending, Reading, Strictness, Told, read};
 pub use json::{JSON_SCHEMA, Json, SCHEMA_VERSION};
 pub use list::List;
+pub use markdown::Markdown;
+pub use precision::Recorded;
+pub use sqlite::{Migration, Sqlite};
 pub use text::{Colour, Live, Style, Text};
+pub use xml::Xml;
 
 use crate::counted::counted;
 use crate::scan::{Finding, HostRecord, RateChange, Reason, ScanRecord, Summary};
@@ -52,6 +71,20 @@ pub trait Report: Send {
     /// # Errors
     /// The output could not be written.
     fn host(&mut self, host: &HostRecord) -> io::Result<()>;
+    /// A few times a second while a scan runs: what was held back to be written together goes out.
+    ///
+    /// # Errors
+    /// The output could not be written.
+    fn settle(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+    /// What was begun is not to be: takes back what can be taken back. Nothing is written after this.
+    ///
+    /// # Errors
+    /// It could not be taken back.
+    fn discard(&mut self) -> io::Result<()> {
+        Ok(())
+    }
     /// The scan ended; after this the output is complete and valid.
     ///
     /// # Errors

@@ -33,6 +33,14 @@ pub(super) fn written(report: impl FnOnce(Box<dyn Write + Send>) -> Box<dyn Repo
     String::from_utf8(bytes).unwrap().replace(env!("CARGO_PKG_VERSION"), "VERSION")
 }
 
+/// What a format writes of what it is told.
+pub(super) fn replayed(report: impl FnOnce(Box<dyn Write + Send>) -> Box<dyn Report>, tell: impl FnOnce(&mut dyn Report)) -> String {
+    let shared = Shared::default();
+    tell(report(Box::new(shared.clone())).as_mut());
+    let bytes = shared.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
 /// What a format writes about a scan without hosts that ended so.
 pub(super) fn ended(report: impl FnOnce(Box<dyn Write + Send>) -> Box<dyn Report>, summary: &Summary) -> String {
     let shared = Shared::default();
@@ -45,6 +53,7 @@ pub(super) fn ended(report: impl FnOnce(Box<dyn Write + Send>) -> Box<dyn Report
 
 pub(super) fn scan() -> ScanRecord {
     ScanRecord {
+        version: env!("CARGO_PKG_VERSION").into(),
         arguments: ["synprobe", "10.0.0.0/30", "-p", "22-23"].map(str::to_owned).to_vec(),
         seed: u64::MAX,
         started: UNIX_EPOCH + Duration::new(1_767_268_800, 0),
@@ -52,7 +61,13 @@ pub(super) fn scan() -> ScanRecord {
         ports: (1..=1004).collect(),
         targets: 4016,
         mode: Mode::Syn,
-        egresses: vec![EgressRecord { interface: "eth0".to_owned(), source: Some(addr(9)), gateway: None, link: "packet", addresses: 4 }],
+        egresses: vec![EgressRecord {
+            interface: "eth0".to_owned(),
+            source: Some(addr(9)),
+            gateway: None,
+            link: "packet".into(),
+            addresses: 4,
+        }],
         note: Some(NOTE.to_owned()),
     }
 }

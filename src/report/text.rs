@@ -58,6 +58,11 @@ impl Report for Text {
     }
 }
 
+/// The last lines of a scan, as other formats for people say them too.
+pub(super) fn ending(summary: &Summary) -> String {
+    ending::of(summary)
+}
+
 fn endpoint(target: Target) -> String {
     std::net::SocketAddr::new(target.addr, target.port).to_string()
 }

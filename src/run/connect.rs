@@ -12,6 +12,8 @@ use ipnetwork::IpNetwork;
 use super::request::Request;
 pub use crate::connect::Tally as ConnectTally;
 use crate::connect::{Candidate, Dial, IcmpNote, LocalCause, Prober, Settings, Shortage, Step, Verdict};
+use roaring::RoaringTreemap;
+
 use crate::error::{Error, Result};
 use crate::net::interface::interfaces;
 use crate::net::linux::tcp::{self, Answer, Binding, Event, Sockets};
@@ -49,6 +51,30 @@ pub struct ConnectJob {
     pub started: Instant,
     /// Worker threads; one a core, two at most, if `None`.
     pub workers: Option<usize>,
+    /// Targets, by index, that are settled already and not asked.
+    pub settled: RoaringTreemap,
+}
+
+impl ConnectJob {
+    /// Every target of `space`, in the order of `seed`, tried twice where it is silent, at the defaults of everything else, from now on.
+    pub fn new(space: Arc<TargetSpace>, seed: u64, started: Instant) -> Self {
+        Self {
+            space,
+            seed,
+            attempts: 2,
+            timeout: None,
+            rate: None,
+            host_rate: None,
+            source_ip: None,
+            source_port: None,
+            tell_silent: false,
+            interface: None,
+            deadline: None,
+            started,
+            workers: None,
+            settled: RoaringTreemap::new(),
+        }
+    }
 }
 
 /// What a scan under way has done so far, for progress.
@@ -152,11 +178,12 @@ impl<'a> Scan<'a> {
     /// One worker's share: every so-many-eth target of the order.
     fn work(&self, number: u64) -> Result<ConnectTally> {
         let space = &self.job.space;
-        let targets = (space.len().saturating_sub(number)).div_ceil(self.workers);
-        let shard = (0..targets).map(|turn| {
-            let index = self.order.index(number + turn * self.workers);
-            Candidate { host: space.host_of(index), target: space.get(index) }
-        });
+        let turns = (space.len().saturating_sub(number)).div_ceil(self.workers);
+        let settled = &self.job.settled;
+        let indices = (0..turns).map(|turn| self.order.index(number + turn * self.workers)).filter(|index| !settled.contains(*index));
+        let shard = indices.map(|index| Candidate { host: space.host_of(index), target: space.get(index) });
+        let here = |index: &u64| *index < space.len() && self.order.position(*index) % self.workers == number;
+        let targets = turns - settled.iter().filter(here).count() as u64;
         let settings = Settings {
             attempts: self.job.attempts,
             timeout: self.job.timeout.unwrap_or(Settings::TIMEOUT),

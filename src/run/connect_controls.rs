@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use roaring::RoaringTreemap;
+
 use super::connect::{self, ConnectCounters, ConnectJob, ConnectTally};
 use crate::error::Result;
 use crate::scan::{ControlPorts, Finding, Opens, State};
@@ -28,7 +30,7 @@ pub(super) fn run(
         return Ok(tally);
     }
     let space = TargetSpace::new(suspects, controls.ports().clone())?;
-    let job = ConnectJob { space: Arc::new(space), tell_silent: false, ..job.clone() };
+    let job = ConnectJob { space: Arc::new(space), tell_silent: false, settled: RoaringTreemap::new(), ..job.clone() };
     // Without an answer the hosts are as suspicious as before: no reason to call the scan a failure.
     if let Ok(beside) = connect::run(&job, stop, &ConnectCounters::default(), sink) {
         tally.probes += beside.probes;

@@ -17,10 +17,8 @@ use crate::time::Time;
 pub(super) fn config(request: &Request, plan: &Plan, syn: &SynPlan) -> ScanConfig {
     let defaults = ScanConfig::adaptive(syn.addresses.clone(), request.ports.clone(), plan.seed);
     let policy = if request.rate.is_some() { RatePolicy::Fixed } else { RatePolicy::Auto };
-    let rate = request.rate.into_iter().chain(request.max_rate).min().map_or(defaults.rate, Rate::get);
-    let is_accounted = policy == RatePolicy::Auto || request.completeness.is_some();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
-    ScanConfig {
+    let rate = request.most().map_or(defaults.rate, Rate::get);
+    let config = ScanConfig {
         attempts: request.attempts.unwrap_or(defaults.attempts).clamp(1, MOST_ATTEMPTS),
         most_attempts: request.attempts.unwrap_or(defaults.most_attempts).clamp(1, MOST_ATTEMPTS),
         policy,
@@ -28,15 +26,18 @@ pub(super) fn config(request: &Request, plan: &Plan, syn: &SynPlan) -> ScanConfi
         rate,
         // A rate asked for is meant, also on few hosts, unless the share of a host is asked for too.
         host_rate: request.host_rate.map_or(if request.rate.is_some() { rate } else { defaults.host_rate }, Rate::get),
-        // Account is kept by one sender.
-        senders: if is_accounted { 1 } else { (rate / WORTH_A_SENDER).clamp(1, cores) },
         wait: request.wait,
         timeout: request.timeout.map(|timeout| timeout.max(Duration::from_millis(10))),
         deadline: request.max_duration.map(|most| Time::ZERO + most.saturating_sub((most / 10).min(Duration::from_millis(500)))),
         canary: request.canary,
         discovery: request.discovery,
+        keeps_journal: request.keeps_journal,
         ..defaults
-    }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    // Account is kept by one sender.
+    let senders = if config.is_accounted() { 1 } else { (rate / WORTH_A_SENDER).clamp(1, cores) };
+    ScanConfig { senders, ..config }
 }
 
 /// A raw scan with everything opened.
@@ -62,7 +63,9 @@ impl Raw {
         let cookie = Cookie::new(key()?, source_ports, numbers);
         let neighbours = Neighbours::new(syn.gateways.clone(), syn.asked.clone());
         let senders = config.senders as usize;
-        let board = Arc::new(Board::new(config, cookie, syn.egresses.clone(), neighbours));
+        let board = Board::new(config, cookie, syn.egresses.clone(), neighbours);
+        let left = request.left.as_ref().map(|left| left.stages.clone()).unwrap_or_default();
+        let board = Arc::new(board.taking_up(left));
         for (link, addr, mac) in known_gateways(syn) {
             board.neighbours.learn(link, addr, mac, Time::ZERO);
         }

@@ -75,7 +75,7 @@ impl Plan {
                 interface: request.interface.clone().unwrap_or_else(|| "any".to_owned()),
                 source: request.source_ip,
                 gateway: None,
-                link: "connect",
+                link: "connect".into(),
                 addresses: count(&plan.connect),
             });
         }
@@ -204,7 +204,7 @@ impl Plan {
         let named = request.rate.is_some() || request.max_rate.is_some() || request.host_rate.is_some();
         let rate = match config {
             Some(config) => Some(config.rate_over(config.addresses.len())).filter(|_| named),
-            None => request.rate.into_iter().chain(request.max_rate).min().map(super::Rate::get),
+            None => request.most().map(super::Rate::get),
         };
         let longest = |rate: u64| (probes as f64 / rate as f64 + neighbours as f64 * 2.0 / 2000.0 + 1.0).min(1e15);
         PlanRecord {
@@ -215,7 +215,6 @@ impl Plan {
             left_out: self.left_out.iter().flat_map(|(set, why)| set.ranges().map(|range| (shown(range), (*why).to_owned()))).collect(),
             unroutable: self.unroutable.iter().map(|(range, cause)| (shown(*range), cause.clone())).collect(),
             packets: (probes, neighbours * 2),
-            attempts,
             rate,
             duration: rate.map(|rate| Duration::from_secs_f64(longest(rate))),
             seed: self.seed,
@@ -319,7 +318,7 @@ impl Builder {
         };
         match self.records.iter_mut().find(same) {
             Some(record) => record.addresses += addresses,
-            None => self.records.push(EgressRecord { interface: interface.name.clone(), source, gateway, link, addresses }),
+            None => self.records.push(EgressRecord { interface: interface.name.clone(), source, gateway, link: link.into(), addresses }),
         }
     }
 }

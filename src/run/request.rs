@@ -9,7 +9,10 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::net::{Engine, Queueing};
-use crate::scan::{Discovery, EgressRecord, Finding, HostRecord, Mode, RateChange, ScanRecord, State, Summary};
+use crate::scan::{
+    Checkpoint, Discovery, EgressRecord, Finding, HostRecord, LeftScan, LeftStage, Mode, Outcome, RateChange, ScanRecord, Spent, State,
+    Summary,
+};
 use crate::target::{AddressSet, PortSet, Target};
 
 /// How to ask.
@@ -96,6 +99,7 @@ impl Show {
 
 /// Everything a scan is asked to do.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct Request {
     /// What to probe, exclusions already taken out.
     pub addresses: AddressSet,
@@ -153,6 +157,10 @@ pub struct Request {
     pub arguments: Vec<String>,
     /// The user's note, for the record.
     pub note: Option<String>,
+    /// Whether what a journal needs is told: [`Event::Journal`].
+    pub keeps_journal: bool,
+    /// A scan that is taken up where it was left: of the same request and seed.
+    pub left: Option<Box<LeftScan>>,
 }
 
 impl Request {
@@ -186,7 +194,14 @@ impl Request {
             unresolved: 0,
             arguments: Vec::new(),
             note: None,
+            keeps_journal: false,
+            left: None,
         }
+    }
+
+    /// The highest rate that was asked for, if any was.
+    pub(super) fn most(&self) -> Option<Rate> {
+        self.rate.into_iter().chain(self.max_rate).min()
     }
 }
 
@@ -207,8 +222,6 @@ pub struct PlanRecord {
     pub unroutable: Vec<(String, String)>,
     /// SYNs if nothing answers, and ARP requests.
     pub packets: (u64, u64),
-    /// How often a target is asked if nothing answers.
-    pub attempts: u8,
     /// The highest rate, probes a second; `None` = what the path bears.
     pub rate: Option<u64>,
     /// The longest it can be expected to take; `None` where that depends on the path.
@@ -290,6 +303,28 @@ pub enum Event {
     Progress(Progress),
     /// Something a user should know, in one line.
     Notice(String),
+    /// What a scan that is killed needs to be taken up again, if that was asked for.
+    Journal(Entry),
+}
+
+/// What a journal holds beside the events that everybody is told.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    /// A stage begins; what it asks. The stage of connect() has the number [`Stages::MOST`](crate::scan::Stages::MOST).
+    Stage(Box<LeftStage>),
+    /// A target answered and is not told singly, or not yet.
+    Answer {
+        /// The stage's number.
+        stage: usize,
+        /// The target's index in it.
+        index: u64,
+        /// What it answered.
+        outcome: Outcome,
+    },
+    /// How far a sender is. All answers that it counts on were told before.
+    Checkpoint(Checkpoint),
+    /// All that was told before belongs together and can be written down; some twenty times a second.
+    Spent(Spent),
 }
 
 /// Asks a running scan to end; clones share the wish.

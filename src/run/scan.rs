@@ -12,8 +12,10 @@ use super::broken::Broken;
 use super::clock::Clock;
 use super::connect::{self, ConnectCounters, ConnectJob, ConnectTally};
 use super::connect_controls;
+use super::diary::Diary;
 use super::discovery;
 use super::ledger::{Roll, silent_host};
+use super::left::{self, Replay};
 use super::open::{Raw, config};
 use super::plan::Plan;
 use super::reporter::{ProgressMeter, Reading, Reporter};
@@ -25,8 +27,11 @@ use super::unasked::Unasked;
 use crate::error::Result;
 use crate::net::names::{Resolver, SystemResolver};
 use crate::net::privilege;
-use crate::scan::{Board, ControlPorts, Discovery, Finding, HostRecord, HostState, Reason, Record, ScanPhase, ScanRecord, Summary};
+use crate::scan::{
+    Board, ControlPorts, Discovery, Finding, HostRecord, HostState, RateChange, Reason, Record, ScanPhase, ScanRecord, Summary,
+};
 use crate::target::{Permutation, Target, TargetSpace};
+use crate::time::Time;
 
 /// Runs a scan to its end and tells `events` what happens, on the calling thread. Everything that needs a privilege is opened first;
 /// then the calling thread gives its capabilities up for good (Linux: they are a thread's own), unless the request keeps them.
@@ -43,8 +48,12 @@ pub fn scan(request: &Request, stop: &Stop, events: &mut dyn FnMut(Event)) -> Re
 /// As [`scan`].
 pub fn scan_with(request: &Request, resolver: &Arc<dyn Resolver>, stop: &Stop, events: &mut dyn FnMut(Event)) -> Result<Summary> {
     let plan = Plan::make(request)?;
+    if let Some(left) = &request.left {
+        left::check(left, &plan)?;
+    }
     let ports = u64::from(request.ports.len());
     let clock = Clock::start();
+    let started = request.left.as_ref().map_or(clock.started(), |left| left.scan.started);
     let raw = plan.syn.as_ref().map(|syn| Raw::open(request, &plan, syn)).transpose()?;
     let unprivileged =
         if plan.connect.is_empty() { None } else { Some(Arc::new(TargetSpace::new(plan.connect.clone(), request.ports.clone())?)) };
@@ -52,9 +61,10 @@ pub fn scan_with(request: &Request, resolver: &Arc<dyn Resolver>, stop: &Stop, e
         privilege::drop_capabilities_of_this_thread()?;
     }
     events(Event::Begin(Box::new(ScanRecord {
+        version: env!("CARGO_PKG_VERSION").into(),
         arguments: request.arguments.clone(),
         seed: plan.seed,
-        started: clock.started(),
+        started,
         addresses: plan.addresses(),
         ports: request.ports.clone(),
         targets: plan.addresses().saturating_mul(ports),
@@ -68,7 +78,18 @@ pub fn scan_with(request: &Request, resolver: &Arc<dyn Resolver>, stop: &Stop, e
     let resolver = request.reverse_names.then(|| Arc::clone(resolver));
     let reporter = Reporter::new(request, plan.seed, resolver, events);
     let reporter = if request.discovery == Discovery::Off { reporter } else { reporter.discovering() };
-    let mut course = Running { request, plan: &plan, clock, stop, reporter, heard: Vec::new() };
+    let mut course = Running {
+        request,
+        plan: &plan,
+        clock,
+        stop,
+        reporter,
+        heard: Vec::new(),
+        diary: Diary::new(request.keeps_journal, request.left.as_ref().map(|left| left.spent).unwrap_or_default()),
+        replay: Replay::new(request.left.as_deref()),
+        // A clock that was set back meanwhile has no time before the first.
+        since: clock.started().duration_since(started).unwrap_or_default(),
+    };
     let ended = course.run(raw, unprivileged)?;
     Ok(course.close(&ended))
 }
@@ -115,6 +136,10 @@ struct Running<'a> {
     reporter: Reporter<'a>,
     /// Targets that answered a raw probe, by link.
     heard: Vec<u64>,
+    diary: Diary,
+    replay: Replay<'a>,
+    /// From the beginning of a scan that is taken up to its going on.
+    since: Duration,
 }
 
 /// A scan that has ended.
@@ -135,6 +160,11 @@ impl Running<'_> {
         let (records_in, records) = crossbeam_channel::unbounded::<Record>();
         let (findings_in, findings) = crossbeam_channel::unbounded::<Finding>();
         let job = unprivileged.map(|space| self.connect_job(space));
+        if let Some(job) = &job {
+            self.diary.connects(&job.space, &mut self.reporter);
+            self.replay.connect(self.request, &mut self.reporter);
+        }
+        let asked = job.as_ref().map(|job| Arc::clone(&job.space));
         let targets = job.as_ref().map_or(0, |job| job.space.len());
         let counters = ConnectCounters::default();
         let clock = self.clock;
@@ -162,7 +192,8 @@ impl Running<'_> {
             let canary = canary.map(|canary| scope.spawn(move || connects(canary)));
             let mut connected_elsewhere = false;
             let mut meter = ProgressMeter::new();
-            let ticks = tick(LOOK);
+            let ticks = tick(if self.request.keeps_journal { LOOK / 4 } else { LOOK });
+            let mut next_look = Time::ZERO;
             // Each queue ends when its threads have ended.
             let mut records = raw.as_ref().map(|_| records);
             let mut findings = job.as_ref().map(|_| findings);
@@ -177,15 +208,26 @@ impl Running<'_> {
                     },
                     recv(findings.as_ref().unwrap_or(&never())) -> finding => match finding {
                         Ok(finding) if !self.request.ports.contains(finding.target.port) => self.reporter.finding_beside(&finding),
-                        Ok(finding) => {
-                            let heard = finding.outcome.reason != Reason::NoResponse;
-                            connected_elsewhere |= heard && !self.plan.own.contains(finding.target.addr);
-                            self.reporter.finding(finding, None);
-                        }
+                        Ok(finding) => connected_elsewhere |= self.connected(finding, asked.as_deref()),
                         Err(_) => findings = None,
                     },
-                    recv(ticks) -> _ => self.look(board.as_deref(), counters, targets, &mut meter),
+                    recv(ticks) -> _ => {
+                        if let Some(checkpoints) = self.diary.look(clock.now(), board.as_deref()) {
+                            if let (Some(records), Some(board)) = (&records, &board) {
+                                let waiting = records.len();
+                                records.try_iter().take(waiting).for_each(|record| self.record(record, board));
+                            }
+                            self.diary.settle(clock.now(), checkpoints, board.as_deref(), counters, &mut self.reporter);
+                        }
+                        if clock.now() >= next_look {
+                            next_look = clock.now() + LOOK;
+                            self.look(board.as_deref(), counters, targets, &mut meter);
+                        }
+                    }
                 }
+            }
+            if let Some(checkpoints) = self.diary.look(Time::NEVER, board.as_deref()) {
+                self.diary.settle(clock.now(), checkpoints, board.as_deref(), counters, &mut self.reporter);
             }
             let links = raw.map_or_else(|| Ok(LinkReport::default()), join)?;
             let tally = job.map(join).transpose()?;
@@ -202,15 +244,16 @@ impl Running<'_> {
             seed: self.plan.seed,
             attempts: connect::attempts(request),
             timeout: request.timeout,
-            rate: request.rate.into_iter().chain(request.max_rate).min().map(super::Rate::get),
+            rate: request.most().map(super::Rate::get),
             host_rate: request.host_rate.map(super::Rate::get),
             source_ip: request.source_ip,
             source_port: request.source_port,
-            tell_silent: request.show.filtered,
+            tell_silent: request.show.filtered || request.keeps_journal,
             interface: request.interface.clone(),
             deadline: request.max_duration,
             started: self.clock.instant(),
             workers: None,
+            settled: left::settled(request.left.as_deref()).unwrap_or_default(),
         }
     }
 
@@ -227,10 +270,14 @@ impl Running<'_> {
     }
 
     fn record(&mut self, record: Record, board: &Board) {
-        let Some(finding) = record.finding(&board.stages) else { return };
+        let Some(mut finding) = record.finding(&board.stages) else { return };
+        finding.time = finding.time + self.since;
+        self.replay.look(board, self.request, &mut self.reporter);
         if record.is_reported(&board.stages) {
-            let mac = mac_of(board, finding.target.addr);
-            if !self.request.ports.contains(finding.target.port) {
+            let is_asked = self.request.ports.contains(finding.target.port);
+            let is_told = is_asked && !self.request.hide_suspect && self.request.show.singly(finding.outcome.state);
+            self.diary.answered(&record, &finding, is_told, board, &mut self.reporter);
+            if !is_asked {
                 return self.reporter.presence(&finding);
             }
             if let IpAddr::V4(addr) = finding.target.addr
@@ -239,10 +286,25 @@ impl Running<'_> {
                 self.heard.resize(self.heard.len().max(egress.link + 1), 0);
                 self.heard[egress.link] += 1;
             }
+            let mac = mac_of(board, finding.target.addr);
             self.reporter.finding(finding, mac);
         } else {
             self.reporter.finding_beside(&finding);
         }
+    }
+
+    /// Takes in what became of a connection; whether another machine answered it.
+    fn connected(&mut self, mut finding: Finding, space: Option<&TargetSpace>) -> bool {
+        finding.time = finding.time + self.since;
+        let heard = finding.outcome.reason != Reason::NoResponse;
+        let is_told = heard && !self.request.hide_suspect && self.request.show.singly(finding.outcome.state);
+        if let Some(space) = space {
+            self.diary.connected(space, &finding, is_told, &mut self.reporter);
+        }
+        if heard || self.request.show.filtered {
+            self.reporter.finding(finding, None);
+        }
+        heard && !self.plan.own.contains(finding.target.addr)
     }
 
     /// A few times a second: passes the wish to stop on, tells the progress.
@@ -262,7 +324,8 @@ impl Running<'_> {
             loss: None,
         };
         if let Some(board) = board {
-            board.pace.changes().for_each(|change| self.reporter.event(Event::Rate(change)));
+            tell_rates(board, self.since, &mut self.reporter);
+            self.replay.look(board, self.request, &mut self.reporter);
             reading.loss = board.config.is_accounted().then(|| board.pace.loss());
             reading.phase = match board.phase() {
                 ScanPhase::Arp => Phase::Arp,
@@ -282,9 +345,10 @@ impl Running<'_> {
 
     /// Settles every host and sums up.
     fn close(self, ended: &Ended) -> Summary {
-        let Self { request, plan, clock, stop, mut reporter, heard } = self;
+        let Self { request, plan, clock, stop, mut reporter, heard, mut replay, since, .. } = self;
+        replay.close(ended.board.as_deref(), request, &mut reporter);
         let broken = ended.board.as_ref().map(|board| Broken::of(board, &ended.links, &heard)).unwrap_or_default();
-        ended.board.iter().flat_map(|board| board.pace.changes()).for_each(|change| reporter.event(Event::Rate(change)));
+        ended.board.iter().for_each(|board| tell_rates(board, since, &mut reporter));
         let patience = if stop.is_stopped() { NAMES_WHEN_STOPPED } else { NAMES };
         let mut summary = Account {
             request,
@@ -330,6 +394,11 @@ impl Running<'_> {
         summary.hosts_hidden = if request.hide_suspect { summary.hosts_suspect } else { 0 };
         summary
     }
+}
+
+/// Tells what the rate became since it was told last.
+fn tell_rates(board: &Board, since: Duration, reporter: &mut Reporter<'_>) {
+    board.pace.changes().for_each(|change| reporter.event(Event::Rate(RateChange { time: change.time + since, ..change })));
 }
 
 /// Whether a target takes a connection or refuses it: either proves the path.

@@ -99,7 +99,7 @@ impl<'a> Silence<'a> {
         if self.probes == 0 && self.send_errors > 0 {
             "check that the interface is up and no local firewall refuses what it sends (synprobe interfaces)".to_owned()
         } else if silent_gateway || (nobody_near && self.gateways.is_empty()) {
-            format!("check the interface, its cable and its network (-i INTERFACE; synprobe interfaces); {canary}")
+            format!("check the interface, its cable and its network (-e INTERFACE; synprobe interfaces); {canary}")
         } else {
             format!("{canary}; check firewalls here and on the way")
         }
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     fn egress(link: &'static str, interface: &str) -> EgressRecord {
-        EgressRecord { interface: interface.into(), source: Some([10, 0, 0, 1].into()), gateway: None, link, addresses: 4 }
+        EgressRecord { interface: interface.into(), source: Some([10, 0, 0, 1].into()), gateway: None, link: link.into(), addresses: 4 }
     }
 
     const GATEWAY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
@@ -125,14 +125,14 @@ mod tests {
         let far = Silence { all: true, probes: 512, gateways: vec![(GATEWAY, true)], egresses: &egresses, ..Silence::default() };
         insta::assert_snapshot!(far.diagnosis(), @"nothing answered at all, so the path is unproven: 512 probes left over eth7 without an error; gateway 10.0.0.2 answers ARP; no tunnel and no address translation is seen here; next: --canary HOST:PORT names a port known to answer; check firewalls here and on the way");
         let near = Silence { probes: 0, gateways: vec![(GATEWAY, false)], ..far };
-        insta::assert_snapshot!(near.diagnosis(), @"nothing answered at all, so the path is unproven: no probe left over eth7, for nobody was there to send it to; gateway 10.0.0.2 does not answer ARP; no tunnel and no address translation is seen here; next: check the interface, its cable and its network (-i INTERFACE; synprobe interfaces); --canary HOST:PORT names a port known to answer");
+        insta::assert_snapshot!(near.diagnosis(), @"nothing answered at all, so the path is unproven: no probe left over eth7, for nobody was there to send it to; gateway 10.0.0.2 does not answer ARP; no tunnel and no address translation is seen here; next: check the interface, its cable and its network (-e INTERFACE; synprobe interfaces); --canary HOST:PORT names a port known to answer");
     }
 
     #[test]
     fn an_empty_link_is_told_by_arp() {
         let egresses = [egress("raw-ip", "lo"), egress("packet", "eth7")];
         let link = Silence { probes: 1, asked: 254, egresses: &egresses, ..Silence::default() };
-        insta::assert_snapshot!(link.diagnosis(), @"nothing but this machine itself answered, so the path is unproven: 1 probe left without an error; 0 of 254 addresses on the link answered ARP; no tunnel and no address translation is seen here; next: check the interface, its cable and its network (-i INTERFACE; synprobe interfaces); --canary HOST:PORT names a port known to answer");
+        insta::assert_snapshot!(link.diagnosis(), @"nothing but this machine itself answered, so the path is unproven: 1 probe left without an error; 0 of 254 addresses on the link answered ARP; no tunnel and no address translation is seen here; next: check the interface, its cable and its network (-e INTERFACE; synprobe interfaces); --canary HOST:PORT names a port known to answer");
     }
 
     #[test]

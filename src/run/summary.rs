@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::broken::Broken;
+use super::left;
 use super::plan::{Plan, count};
 use super::request::Request;
 use super::scan::Ended;
@@ -10,7 +11,7 @@ use super::silence::Silence;
 use super::unasked::Unasked;
 use crate::counted::{counted, percent};
 use crate::net::link::LinkKind;
-use crate::scan::{Board, Completeness, Pace, Shortfall, Summary};
+use crate::scan::{Board, Completeness, Pace, Shortfall, Spent, Summary};
 
 /// Everything a summary is made of.
 pub(super) struct Account<'a> {
@@ -50,11 +51,12 @@ impl Account<'_> {
             let unasked = self.broken.not_asked(board, &syn.onlink);
             summary.hosts_down = if swept { (count(&syn.onlink) - up).saturating_sub(unasked) } else { 0 };
             summary.hosts_not_probed += unasked;
-        }
-        if let Some(board) = &ended.board {
             account(&mut summary, board);
         }
         self.connect(&mut summary, ports);
+        if let Some(left) = &request.left {
+            add_spent(&mut summary, &left.spent);
+        }
         summary.path_proven = self.path_proven();
         summary.incomplete = self.reasons(&summary);
         summary
@@ -114,6 +116,12 @@ impl Account<'_> {
     }
 
     fn connect(&self, summary: &mut Summary, ports: u64) {
+        let left = left::connected(self.request.left.as_deref());
+        summary.answered += left.open + left.closed + left.filtered;
+        summary.open += left.open;
+        summary.closed += left.closed;
+        summary.filtered += left.filtered;
+        summary.unanswered += left.unanswered;
         let Some(tally) = &self.ended.tally else { return };
         summary.hosts_not_probed += Unasked::of(Some(tally)).hosts(ports);
         summary.probes += tally.probes;
@@ -157,12 +165,26 @@ impl Account<'_> {
         if summary.out_of_time {
             reasons.push(format!("--max-duration ended the scan with {} not probed", counted(summary.not_probed, "target")));
         }
-        reasons.extend(summary.completeness.and_then(|completeness| shortfall(&completeness, self.request)));
+        let most_attempts = self.ended.board.as_ref().map_or(0, |board| board.config.most_attempts);
+        reasons.extend(summary.completeness.and_then(|completeness| shortfall(&completeness, most_attempts)));
         if !summary.path_proven && !summary.interrupted {
             reasons.push(Silence::of(summary, self.plan, self.ended.board.as_deref()).diagnosis());
         }
         reasons
     }
+}
+
+/// What was spent before the scan was taken up belongs to it.
+fn add_spent(summary: &mut Summary, before: &Spent) {
+    summary.elapsed += before.elapsed;
+    summary.probes += before.probes;
+    summary.canaries += before.canaries;
+    summary.arp_requests += before.arp_requests;
+    summary.invalid += before.invalid;
+    summary.malformed += before.malformed;
+    summary.duplicates += before.duplicates;
+    summary.receiver_drops += before.receiver_drops;
+    summary.send_retries += before.send_retries;
 }
 
 /// What the account of loss came to.
@@ -175,11 +197,11 @@ fn account(summary: &mut Summary, board: &Board) {
 }
 
 /// Why less than was asked for is certain, and what to do; an end that came early is told by itself.
-fn shortfall(completeness: &Completeness, request: &Request) -> Option<String> {
+fn shortfall(completeness: &Completeness, most_attempts: u8) -> Option<String> {
     let goal = percent(completeness.goal?);
     let words = match completeness.shortfall? {
         Shortfall::Attempts => {
-            let limit = request.attempts.map_or("10 attempts".to_owned(), |attempts| counted(attempts, "attempt"));
+            let limit = counted(most_attempts, "attempt");
             format!("{goal} are not certain to be found: after {limit} a target is given up (--attempts)")
         }
         Shortfall::ReceiverDrops => format!("{goal} are not certain to be found: this machine lost replies"),

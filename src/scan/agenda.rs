@@ -1,6 +1,7 @@
 //! Whom the next stage asks, and for what.
 
 use super::board::Board;
+use super::checkpoint::LeftStage;
 use super::discovery::{Discovery, Presence};
 use super::egress::NextHop;
 use super::stage::{Stage, Stages};
@@ -23,6 +24,13 @@ pub(super) struct Part {
     pub(super) ports: PortSet,
     /// Whether it is to show who is there.
     pub(super) discovers: bool,
+}
+
+impl Part {
+    /// What a stage that was left asks.
+    pub(super) fn of(left: &LeftStage) -> Self {
+        Self { addresses: left.addresses.clone(), ports: left.ports.clone(), discovers: left.discovers }
+    }
 }
 
 impl Agenda {
@@ -54,6 +62,13 @@ impl Agenda {
         }
         self.staged = self.staged.union(&fresh);
         Some(Part { addresses: fresh, ports: config.ports.clone(), discovers: false })
+    }
+
+    /// A stage that was left is taken up: its hosts are asked there.
+    pub(super) fn take_up(&mut self, left: &LeftStage) {
+        let known = left.addresses.difference(&self.staged).is_empty();
+        let asked = if known { &mut self.followed } else { &mut self.staged };
+        *asked = asked.union(&left.addresses);
     }
 
     /// Whether a target of the scan's hosts is asked to discover its host.

@@ -1,5 +1,6 @@
 //! The order in blocks, and how likely it is for each that a target in it was missed: which blocks the next pass asks again.
 
+use super::checkpoint::BlockState;
 use super::completeness::{expected_for, poisson_upper};
 use super::evidence::{Chances, Evidence};
 use super::outcome::Reason;
@@ -32,6 +33,8 @@ struct Block {
     silent: u32,
     /// Passes in which it had few losses.
     clean: u8,
+    /// The last pass that asked it.
+    asked_in: u8,
     last: Time,
     /// Share of this pass's probes that met an audited loss before.
     hot_before: f32,
@@ -70,6 +73,7 @@ impl Blocks {
             asked: 0,
             silent: 0,
             clean: 0,
+            asked_in: 0,
             last: Time::ZERO,
             hot_before: 0.0,
             pass: Pass::default(),
@@ -79,6 +83,16 @@ impl Blocks {
 
     pub(super) fn all(&self) -> Vec<u32> {
         (0..self.list.len() as u32).collect()
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> u32 {
+        self.list.len() as u32
+    }
+
+    /// Positions in all of them.
+    pub(super) fn len(&self) -> u64 {
+        self.positions
     }
 
     pub(super) fn of(&self, position: u64) -> u32 {
@@ -133,6 +147,7 @@ impl Blocks {
             block.asked += count;
             block.silent += count;
         }
+        block.asked_in = pass;
         block.pass.sent += count as f32;
         block.last = now;
     }
@@ -239,6 +254,59 @@ impl Blocks {
         order
     }
 
+    /// What is known of each block.
+    pub(super) fn states(&self) -> Vec<BlockState> {
+        self.list.iter().map(Block::state).collect()
+    }
+
+    /// A chance of loss that only an audit showed, in the first pass.
+    pub(super) fn unseen(&self) -> f64 {
+        self.unseen
+    }
+
+    /// As it was left in the middle of pass `pass`, of which the blocks `done` were through; `states` was told a while before. Of a block
+    /// that was asked since, no more is known than that it was asked.
+    pub(super) fn restore(&mut self, pass: u8, done: &[u32], states: &[BlockState], unseen: f64) {
+        self.unseen = unseen;
+        for (block, state) in self.list.iter_mut().zip(states) {
+            block.restore(state, pass);
+        }
+        let mut is_done = vec![false; self.list.len()];
+        for &number in done {
+            let Some(block) = self.list.get_mut(number as usize) else { continue };
+            is_done[number as usize] = true;
+            if block.asked_in < pass {
+                block.asked_in = pass;
+                block.pass.sent = 1.0;
+            }
+        }
+        for (number, is_done) in (0..).zip(is_done) {
+            let positions = self.positions(number);
+            let block = &mut self.list[number as usize];
+            if !is_done {
+                // What was under way is asked as if for the first time.
+                block.pass = Pass::default();
+            }
+            if pass > 1 || is_done {
+                let count = (positions.end - positions.start) as u32;
+                (block.asked, block.silent) = (count, count);
+            }
+        }
+    }
+
+    /// The target at `position` had answered before the scan was left.
+    pub(super) fn had_answered(&mut self, position: u64, reason: Reason) {
+        let number = self.of(position);
+        let positions = self.positions(number);
+        let block = &mut self.list[number as usize];
+        // In a block that is still to be asked it will be passed over.
+        if u64::from(block.asked) < positions.end - positions.start {
+            block.asked += 1;
+            block.silent += 1;
+        }
+        self.answered(position, reason);
+    }
+
     /// When the first probe of these blocks left.
     pub(super) fn earliest(&self, chosen: &[u32]) -> Time {
         chosen.iter().map(|&block| self.list[block as usize].last).min().unwrap_or(Time::ZERO)
@@ -246,6 +314,29 @@ impl Blocks {
 }
 
 impl Block {
+    fn state(&self) -> BlockState {
+        let Pass { sent, hot, hot_loss, lost, canaries, .. } = self.pass;
+        BlockState {
+            missed: self.missed as f32,
+            missed_upper: self.missed_upper as f32,
+            hot_before: self.hot_before,
+            clean: self.clean,
+            asked_in: self.asked_in,
+            pass: [sent, hot, hot_loss, lost, canaries],
+        }
+    }
+
+    /// As it was in pass `pass` or the one before.
+    fn restore(&mut self, state: &BlockState, pass: u8) {
+        let chance = |share: f32| f64::from(share).clamp(0.0, 1.0);
+        (self.missed, self.missed_upper) = (chance(state.missed), chance(state.missed_upper));
+        (self.hot_before, self.clean, self.asked_in) = (state.hot_before.clamp(0.0, 1.0), state.clean, state.asked_in);
+        if state.asked_in == pass {
+            let [sent, hot, hot_loss, lost, canaries] = state.pass.map(|sum| sum.max(0.0));
+            self.pass = Pass { sent, hot, hot_loss, lost, canaries, ..Pass::default() };
+        }
+    }
+
     fn learn(&mut self, chances: &Chances, unseen: f64) {
         let Pass { sent, hot, hot_loss, lost, canaries, left_out } = std::mem::take(&mut self.pass);
         let hot_loss = if hot > 0.0 { f64::from(hot_loss / hot) } else { 1.0 };

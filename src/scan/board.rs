@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::ScanConfig;
 use super::askings::Unheard;
+use super::checkpoint::{Checkpoints, LeftStage};
 use super::completeness::Completeness;
 use super::cookie::Cookie;
 use super::discovery;
@@ -36,6 +37,10 @@ pub struct Board {
     pub rtt: RttMeter,
     /// The rate and what limits it.
     pub pace: PaceMeter,
+    /// What senders tell of how far they are, if [`ScanConfig::keeps_journal`].
+    pub checkpoints: Checkpoints,
+    /// Stages of a scan that was left and is taken up.
+    left: Vec<LeftStage>,
     /// How far receivers have come.
     pub hearing: Hearing,
     /// Answers for the account of loss.
@@ -63,6 +68,8 @@ impl Board {
     /// A scan that has not begun.
     pub fn new(config: ScanConfig, cookie: Cookie, egresses: EgressMap, neighbours: Neighbours) -> Self {
         Self {
+            checkpoints: Checkpoints::new(config.keeps_journal),
+            left: Vec::new(),
             config,
             cookie,
             hearing: Hearing::new(egresses.parts().map(|(_, egress)| egress.link + 1).max().unwrap_or(0)),
@@ -78,6 +85,17 @@ impl Board {
             phase: AtomicU8::new(0),
             done: AtomicU32::new(0),
         }
+    }
+
+    /// The same scan, taken up where it was left: these stages come first, ascending by number.
+    #[must_use]
+    pub fn taking_up(self, left: Vec<LeftStage>) -> Self {
+        Self { left, ..self }
+    }
+
+    /// The stages that were left.
+    pub(super) fn left(&self) -> &[LeftStage] {
+        &self.left
     }
 
     /// What the scan is doing.

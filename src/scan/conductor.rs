@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::agenda::{Agenda, Part};
 use super::answered::Answered;
 use super::board::{Board, ScanPhase};
+use super::checkpoint::LeftStage;
 use super::prober::{Poll, Prober, Shot, Source};
 use super::stage::Stage;
 use super::survey::Survey;
@@ -23,6 +24,8 @@ pub struct Conductor {
     prober: Option<Lead>,
     helpers: Vec<Prober>,
     agenda: Agenda,
+    /// How many of the stages that were left are taken up.
+    taken_up: usize,
     canary_staged: bool,
     /// Until they are asked.
     controls: Option<ControlPorts>,
@@ -37,7 +40,7 @@ pub struct Conductor {
 #[derive(Debug)]
 enum Lead {
     /// Its share of trailing attempts, at a fixed rate.
-    Share(Prober),
+    Share(Box<Prober>),
     /// All of a stage, with account kept.
     Survey(Box<Survey>),
 }
@@ -60,6 +63,7 @@ impl Conductor {
             prober: None,
             helpers: Vec::new(),
             agenda: Agenda::default(),
+            taken_up: 0,
             canary_staged: false,
             controls: Some(ControlPorts::draw(board.config.seed, &board.config.ports, board.config.canary)),
             last_called: false,
@@ -158,25 +162,33 @@ impl Conductor {
     /// Everything reachable that is in no stage yet becomes the next one; if there is nothing, waits.
     fn next_stage(&mut self, now: Time) {
         if let Some(stage) = self.canary_stage() {
-            self.begin(now, stage, self.board.config.rate_over(1));
+            self.begin(now, stage, self.board.config.rate_over(1), None);
             return;
         }
-        let board = &self.board;
+        let board = Arc::clone(&self.board);
         let number = board.stages.iter().count();
-        if let Some(Part { addresses, ports, discovers }) = self.agenda.next(board) {
+        let left = board.left().get(self.taken_up);
+        if let Some(left) = left {
+            self.taken_up += 1;
+            self.agenda.take_up(left);
+        }
+        if let Some(Part { addresses, ports, discovers }) = left.map(Part::of).or_else(|| self.agenda.next(&board)) {
             let hosts = addresses.len();
             if let Ok(space) = TargetSpace::new(addresses, ports) {
-                let seed = board.config.seed.wrapping_add((number as u64) << 32);
+                let seed = board.config.seed.wrapping_add((left.map_or(number, |left| left.number) as u64) << 32);
                 // Too many targets for a bit each: nothing could be said about the silent.
                 let accounted = board.config.is_accounted() && space.len() <= Answered::LIMIT;
                 let rate = board.config.rate_over(hosts);
                 let (senders, rate) = if accounted { (1, rate.min(MARKED)) } else { (board.config.senders, rate) };
                 let stage = Stage::new(space, seed, senders, board.config.most_attempts, rate, true);
                 let stage = if discovers { stage.discovering(&board.config.ports) } else { stage };
+                if let Some(left) = left {
+                    stage.take_up(&board.counters, left);
+                }
                 if accounted {
-                    self.survey(now, stage);
+                    self.survey(now, stage, left);
                 } else {
-                    self.begin(now, stage, rate);
+                    self.begin(now, stage, rate, left);
                 }
                 return;
             }
@@ -184,24 +196,32 @@ impl Conductor {
         if !matches!(self.course, Course::Waiting(_)) {
             self.begin_waiting(now);
         } else if let Some((stage, rate)) = self.control_stage() {
-            self.begin(now, stage, rate);
+            self.begin(now, stage, rate, None);
         }
     }
 
-    fn begin(&mut self, now: Time, stage: Stage, rate: u64) {
+    fn begin(&mut self, now: Time, stage: Stage, rate: u64, left: Option<&LeftStage>) {
         self.conclude(now);
         let board = &self.board;
         let Some(number) = board.stages.begin(stage) else { return };
-        let mut shares = (0..board.config.senders).map(|sender| Prober::new(Arc::clone(board), number, sender, rate));
-        self.prober = shares.next().map(Lead::Share);
+        let share = |sender| Prober::new(Arc::clone(board), number, sender, rate);
+        let mut shares = (0..board.config.senders).map(|sender| match left {
+            Some(left) => share(sender).taking_up(left),
+            None => share(sender),
+        });
+        self.prober = shares.next().map(|prober| Lead::Share(Box::new(prober)));
         self.helpers = shares.collect();
         self.course = Course::Probing;
     }
 
-    fn survey(&mut self, now: Time, stage: Stage) {
+    fn survey(&mut self, now: Time, stage: Stage, left: Option<&LeftStage>) {
         self.conclude(now);
         let Some(number) = self.board.stages.begin(stage) else { return };
-        self.prober = Some(Lead::Survey(Box::new(Survey::new(Arc::clone(&self.board), number))));
+        let mut survey = Survey::new(Arc::clone(&self.board), number);
+        if let Some(left) = left {
+            survey.take_up(left);
+        }
+        self.prober = Some(Lead::Survey(Box::new(survey)));
         self.course = Course::Probing;
     }
 

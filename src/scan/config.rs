@@ -50,6 +50,8 @@ pub struct ScanConfig {
     pub canary: Option<Target>,
     /// Whether hosts behind routers are discovered before they are asked for their ports.
     pub discovery: Discovery,
+    /// Whether senders tell how far they are, so that the scan can be taken up when it was ended.
+    pub keeps_journal: bool,
 }
 
 impl ScanConfig {
@@ -71,6 +73,7 @@ impl ScanConfig {
             deadline: None,
             canary: None,
             discovery: Discovery::Off,
+            keeps_journal: false,
         }
     }
 
@@ -87,7 +90,7 @@ impl ScanConfig {
     /// Most questions to one host.
     pub(super) fn questions(&self) -> u32 {
         match self.discovery {
-            Discovery::Only => Discovery::questions().len(),
+            Discovery::Only => Discovery::QUESTIONS,
             Discovery::Off | Discovery::First => self.ports.len(),
         }
     }

@@ -23,6 +23,12 @@ impl Cursors {
         Self((0..attempts).map(|_| Cursor::default()).collect())
     }
 
+    /// As they were left: attempt k (from 1) at step `at(k)`. What the attempt before had taken by then was taken long ago.
+    pub(super) fn left(attempts: u8, at: impl Fn(u8) -> u64) -> Self {
+        let cursor = |attempt: u8| Cursor { next: at(attempt), released: at(attempt.saturating_sub(1).max(1)), trail: VecDeque::new() };
+        Self((1..=attempts).map(cursor).collect())
+    }
+
     /// One more attempt, after all others are through.
     pub(super) fn open(&mut self) {
         let released = self.0.last().map_or(0, |cursor| cursor.next);

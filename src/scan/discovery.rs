@@ -26,6 +26,9 @@ impl Discovery {
     /// In the place of a port: an ICMP echo request.
     pub const ECHO: u16 = 0;
 
+    /// How many questions a host is asked: an echo and a SYN to each of the ports.
+    pub(super) const QUESTIONS: u32 = 1 + Self::PORTS.len() as u32;
+
     /// What a host is asked: echo and ports.
     pub fn questions() -> PortSet {
         PortSet::from_iter(Self::PORTS).and_zero()
@@ -168,6 +171,7 @@ mod tests {
     #[test]
     fn echo_and_three_ports_are_asked_and_not_again() {
         assert_eq!(Discovery::questions().iter().collect::<Vec<_>>(), [0, 22, 80, 443]);
+        assert_eq!(Discovery::questions().len(), Discovery::QUESTIONS);
         let all: PortSet = "21-23,443,8080".parse().unwrap();
         assert_eq!(Discovery::rest(&all).to_string(), "21,23,8080");
     }

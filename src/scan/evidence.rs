@@ -40,6 +40,23 @@ pub(super) struct Chances {
 }
 
 impl Evidence {
+    /// What canaries have said so far, as numbers that [`Self::of`] reads.
+    pub(super) fn state(&self) -> [f64; Self::NUMBERS] {
+        let Self { sent, lost, again, lost_again, spread, .. } = self;
+        let Spread { epochs, sent: in_epochs, sent_sent, lost_lost, lost_sent } = spread;
+        [*sent, *lost, *again, *lost_again, *epochs, *in_epochs, *sent_sent, *lost_lost, *lost_sent]
+    }
+
+    /// As it was when it said this. The audit of a pass begins anew.
+    pub(super) fn of(state: [f64; Self::NUMBERS]) -> Self {
+        let [sent, lost, again, lost_again, epochs, in_epochs, sent_sent, lost_lost, lost_sent] = state.map(|sum| sum.max(0.0));
+        let spread = Spread { epochs, sent: in_epochs, sent_sent, lost_lost, lost_sent };
+        Self { sent, lost, again, lost_again, spread, ..Self::default() }
+    }
+
+    /// How many numbers its state has.
+    pub(super) const NUMBERS: usize = 9;
+
     /// A clean epoch is settled.
     pub(super) fn clean(&mut self, epoch: &Epoch) {
         let Tally { canaries, lost, .. } = epoch.tally;

@@ -67,6 +67,11 @@ impl Record {
         })
     }
 
+    /// The number of its stage, and the target's index there.
+    pub fn place(&self) -> (usize, u64) {
+        (usize::from(self.stage), self.index)
+    }
+
     /// Whether it belongs to a stage that is reported. The finding of a target that the scan was not asked for says only that its host is there.
     pub fn is_reported(&self, stages: &Stages) -> bool {
         stages.at(usize::from(self.stage)).is_some_and(|stage| stage.reported)

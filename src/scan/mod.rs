@@ -7,6 +7,7 @@ mod askings;
 mod blocks;
 mod board;
 mod canary;
+mod checkpoint;
 mod completeness;
 mod conductor;
 mod config;
@@ -38,6 +39,7 @@ mod windows;
 
 pub use answered::Answered;
 pub use board::{Board, Count, Counters, Hearing, RttMeter, ScanPhase};
+pub use checkpoint::{BlockState, Checkpoint, Checkpoints, Knowledge, LeftScan, LeftStage, Milestone, Place, Spent};
 pub use completeness::{Completeness, Shortfall};
 pub use conductor::Conductor;
 pub use config::{RatePolicy, ScanConfig};

@@ -155,21 +155,7 @@ impl Observer {
             counters.duplicates.add(u64::from(!is_canary));
             return Some(Err(()));
         }
-        stage.answered_first(attempt, claim.reason);
-        if let Some(presence) = &stage.presence {
-            presence.answered(stage.space.host_of(index), target.port, claim.reason);
-        }
-        if stage.counts(target.port) {
-            counters.answered.add(1);
-            match claim.reason {
-                Reason::SynAck => {
-                    stage.opens.add(index);
-                    counters.open.add(1);
-                }
-                Reason::Reset => counters.closed.add(1),
-                _ => counters.filtered.add(1),
-            }
-        }
+        stage.admit(counters, index, attempt, claim.reason);
         Some(Ok(Record {
             index,
             time: (arrived.as_nanos() / 1_000_000) as u32,

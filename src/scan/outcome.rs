@@ -143,7 +143,7 @@ impl fmt::Display for Reason {
 }
 
 /// A state and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Outcome {
     /// The state.
     pub state: State,

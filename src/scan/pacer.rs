@@ -127,7 +127,7 @@ mod tests {
         #[test]
         fn never_faster_than_the_rate(rate in 1u64..20_000_000, steps in proptest::collection::vec(0u64..20_000_000, 1..200)) {
             let sent = drive(rate, &steps);
-            let batch = (rate / 1000).max(32.min(rate / 100));
+            let batch = rate.div_ceil(1000).max(32.min(rate / 100));
             for from in 0..sent.len() {
                 let mut total = 0;
                 for &(at, count) in &sent[from..] {

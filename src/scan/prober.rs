@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::aim::Ahead;
 use super::board::Board;
+use super::checkpoint::{LeftStage, Milestone, Place, Trail};
 use super::cursors::Cursors;
 use super::discovery::Discovery;
 use super::pacer::Pacer;
@@ -98,6 +99,8 @@ pub struct Prober {
     pending: Option<Pending>,
     unpublished: Unpublished,
     finished: bool,
+    /// By attempt: where it was when, for whoever wants to take it up.
+    trails: Vec<Trail>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -127,7 +130,44 @@ impl Prober {
             pending: None,
             unpublished: Unpublished::default(),
             finished: false,
+            trails: Vec::new(),
             board,
+        }
+    }
+
+    /// The same, from where it was left; who had answered is marked in the stage.
+    #[must_use]
+    pub(super) fn taking_up(mut self, left: &LeftStage) -> Self {
+        // With another number of senders the order is shared otherwise: the least of what all had done is done by each.
+        let (before, now) = (left.senders.max(1), self.board.config.senders);
+        let least = |attempt| (0..before).map(|sender| left.step(sender, attempt)).min().unwrap_or(0) * before / now;
+        let done = |attempt| (if before == now { left.step(self.sender, attempt) } else { least(attempt) }).min(self.steps);
+        let last = left.places.iter().map(|place| place.attempt).max().unwrap_or(1);
+        self.attempts = self.attempts.max(last.min(self.board.config.most_attempts));
+        self.cursors = Cursors::left(self.attempts, done);
+        if let Some(stage) = self.board.stages.at(self.stage).filter(|stage| stage.reported) {
+            let ports = u64::from(stage.space.ports().len()).max(1);
+            let counted = done(1) / ports * stage.wanted() + done(1) % ports;
+            self.board.counters.targets_probed.add(counted);
+        }
+        self
+    }
+
+    /// Tells how far each attempt is: what was taken so long ago that an answer would have been read by now.
+    fn tell(&mut self, now: Time) {
+        if !self.board.checkpoints.are_wanted() {
+            return;
+        }
+        self.trails.resize_with(usize::from(self.attempts), Trail::default);
+        let heard = self.board.hearing.until().min(now);
+        let patience = self.board.rtt.largest_probe().map_or(self.delay, |rtt| (3 * rtt).max(JITTER).min(self.delay));
+        let until = Time::from_nanos(heard.as_nanos().saturating_sub(patience.as_nanos() as u64));
+        for (attempt, trail) in (1..).zip(&mut self.trails) {
+            trail.reach(now, self.cursors.at(attempt));
+            if let Some(step) = trail.settle(until) {
+                let answers = self.board.stages.at(self.stage).map_or(0, |stage| stage.first_answers(attempt));
+                self.board.checkpoints.tell(self.stage, Milestone::Place(Place { sender: self.sender, attempt, step, answers }));
+            }
         }
     }
 
@@ -217,6 +257,7 @@ impl Source for Prober {
             return self.finish();
         }
         self.delay = delay(&self.board);
+        self.tell(now);
         match self.seek(now) {
             Seek::Ready => match self.pacer.allowance(now) {
                 0 => Poll::Wait(self.pacer.ripe()),
@@ -302,5 +343,7 @@ enum Seek {
     Exhausted,
 }
 
+/// Answers vary by this where round trips are short.
+const JITTER: Duration = Duration::from_millis(50);
 /// Answered targets passed over before the sender looks at the clock again: under half a millisecond.
 const SKIP_AT_ONCE: u32 = 4096;

@@ -1,5 +1,6 @@
 //! What a scan says about itself and about hosts: plain values, given to reporters.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
@@ -43,7 +44,7 @@ pub struct EgressRecord {
     /// The gateway, where there is one.
     pub gateway: Option<IpAddr>,
     /// What carries the packets: `packet`, `raw-ip`, `tunnel`, `pnet`, `connect`.
-    pub link: &'static str,
+    pub link: Cow<'static, str>,
     /// How many addresses go this way.
     pub addresses: u64,
 }
@@ -51,6 +52,8 @@ pub struct EgressRecord {
 /// The beginning of a scan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScanRecord {
+    /// The version of synprobe that scanned.
+    pub version: Cow<'static, str>,
     /// The command line as typed.
     pub arguments: Vec<String>,
     /// The order's seed.

@@ -5,6 +5,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::answered::Answered;
+use super::board::Counters;
+use super::checkpoint::LeftStage;
 use super::completeness::Completeness;
 use super::discovery::Presence;
 use super::marks::Marks;
@@ -82,6 +84,11 @@ impl Stage {
         self.reported && self.presence.as_ref().is_none_or(|presence| presence.wanted().contains(port))
     }
 
+    /// How many senders share its order.
+    pub fn senders(&self) -> u64 {
+        self.senders
+    }
+
     /// How many targets of each host are among those that the scan was asked for.
     pub fn wanted(&self) -> u64 {
         self.presence.as_ref().map_or(self.space.ports().len(), |presence| presence.wanted().len()).into()
@@ -105,7 +112,48 @@ impl Stage {
         self.taken[sender as usize].store(step, Ordering::Relaxed);
     }
 
-    /// Notes that a target answered, for the first time, attempt `attempt`.
+    /// Counts that target `index` answered, for the first time, attempt `attempt`.
+    pub(super) fn admit(&self, counters: &Counters, index: u64, attempt: u8, reason: Reason) {
+        let port = self.space.port_of(index);
+        self.answered_first(attempt, reason);
+        if let Some(presence) = &self.presence {
+            presence.answered(self.space.host_of(index), port, reason);
+        }
+        if self.counts(port) {
+            counters.answered.add(1);
+            match reason {
+                Reason::SynAck => {
+                    self.opens.add(index);
+                    counters.open.add(1);
+                }
+                Reason::Reset => counters.closed.add(1),
+                _ => counters.filtered.add(1),
+            }
+        }
+    }
+
+    /// Takes in who had answered before the scan was left.
+    pub(super) fn take_up(&self, counters: &Counters, left: &LeftStage) {
+        for (outcome, indices) in &left.answered {
+            for index in indices.iter().take_while(|index| *index < self.space.len()).filter(|index| self.answered.mark(*index)) {
+                if let Some(presence) = self.presence.as_ref().filter(|_| outcome.reason_addr.is_none()) {
+                    presence.hear(self.space.host_of(index));
+                }
+                self.admit(counters, index, 1, outcome.reason);
+            }
+        }
+        for (attempt, count) in (1..).zip(&self.firsts) {
+            let answers = left.places.iter().filter(|place| place.attempt == attempt).map(|place| place.answers);
+            count.store(answers.max().unwrap_or(0), Ordering::Relaxed);
+        }
+    }
+
+    /// Targets that attempt `attempt` (from 1) was the first to bring an answer of.
+    pub(super) fn first_answers(&self, attempt: u8) -> u64 {
+        self.firsts.get(usize::from(attempt) - 1).map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    /// Counts the attempt that was answered, the first time that the target was heard.
     pub(super) fn answered_first(&self, attempt: u8, reason: Reason) {
         self.answers.fetch_add(1, Ordering::Relaxed);
         if reason.is_owed() {
@@ -134,7 +182,7 @@ impl Stage {
     /// Whether another attempt after `attempts` of them may be expected to bring answers. Where the last brought some, there is
     /// loss; if it goes on shrinking the silent as it did, the next brings the square of the last over the one before.
     pub fn is_worthwhile(&self, attempts: u8) -> bool {
-        let first = |attempt: u8| self.firsts.get(usize::from(attempt) - 1).map_or(0, |count| count.load(Ordering::Relaxed)) as f64;
+        let first = |attempt: u8| self.first_answers(attempt) as f64;
         let last = first(attempts);
         let before = if attempts > 1 { first(attempts - 1) } else { last };
         last > 0.0 && last * last / before.max(1.0) >= WORTHWHILE

@@ -1,5 +1,6 @@
 //! A stage asked by one sender in passes over blocks, at a controlled rate, with canaries between: it goes on until little enough is missed.
 
+mod memory;
 mod slot;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use super::aim::Ahead;
 use super::blocks::{Blocks, Estimate};
 use super::board::Board;
 use super::canary::{Asked, Responders};
+use super::checkpoint::Trail;
 use super::completeness::{Completeness, Shortfall};
 use super::config::RatePolicy;
 use super::echo::Echo;
@@ -61,6 +63,10 @@ pub struct Survey {
     limited: Limit,
     /// Resets are limited: only open ports tell what is lost.
     only_open: bool,
+    /// Where the pass was when, for whoever wants to take it up.
+    trail: Trail,
+    /// When it is next told what is known of each block.
+    tells_knowledge: Time,
 }
 
 /// It has ended, and if too early, why.
@@ -133,6 +139,8 @@ impl Survey {
             is_last: false,
             limited: Limit::Time,
             only_open: false,
+            trail: Trail::default(),
+            tells_knowledge: Time::ZERO,
             board,
         }
     }
@@ -167,9 +175,16 @@ impl Survey {
         };
         let (open, passes) = (self.blocks.open(), self.tour.pass);
         let Estimate { missed, upper95, .. } = estimate;
-        let mut completeness =
-            Completeness { found, open, missed, upper95: upper95 as u64, goal, shortfall, passes, ..Completeness::default() };
-        completeness.open_missed = missed * open as f64 / found.max(1) as f64;
+        let mut completeness = Completeness {
+            found,
+            open,
+            open_missed: missed * open as f64 / found.max(1) as f64,
+            missed,
+            upper95: upper95 as u64,
+            goal,
+            shortfall,
+            passes,
+        };
         if let Some(past) = self.rate.epochs().classes.limited() {
             completeness.add_closed(Baseline(past.of_closed()), self.blocks.asked(), self.blocks.silent());
         }
@@ -241,6 +256,7 @@ impl Survey {
             });
         }
         self.windows.forget(now);
+        self.tell(now, heard);
         let rate = if self.rate.is_paused() { (IN_THE_DARK * self.responders.hosts() as f64).min(DARK) } else { self.rate.rate() };
         if self.pacer.rate() != rate as u64 {
             self.pacer.set_rate(rate as u64);
@@ -345,6 +361,7 @@ impl Survey {
         self.rate.turn(now, proven.min(hosts));
         let position = chosen.first().map_or(0, |&block| self.blocks.positions(block).start);
         self.tour = Tour { pass: pass + 1, blocks: chosen, place: 0, position, sent_out: None, begins, is_drawn: false };
+        self.tell_pass();
     }
 }
 

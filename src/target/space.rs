@@ -103,6 +103,11 @@ impl TargetSpace {
         self.by_ports.divide(index).0
     }
 
+    /// The port of target `index`; 0 if there are no ports.
+    pub fn port_of(&self, index: u64) -> u16 {
+        self.ports.nth((index % u64::from(self.ports.len()).max(1)) as u32).unwrap_or_default()
+    }
+
     /// The addresses.
     pub fn addresses(&self) -> &AddressSet {
         &self.addresses

@@ -194,21 +194,8 @@ fn nft(rules: &str) -> bool {
 fn job(addr: &str, ports: PortSet) -> ConnectJob {
     let addr: IpAddr = addr.parse().unwrap();
     let addresses = AddressRange::new(addr, addr).into_iter().collect();
-    ConnectJob {
-        space: Arc::new(TargetSpace::new(addresses, ports).unwrap()),
-        seed: 1,
-        attempts: 2,
-        timeout: None,
-        rate: None,
-        host_rate: None,
-        source_ip: None,
-        source_port: None,
-        tell_silent: false,
-        interface: None,
-        deadline: Some(Duration::from_mins(2)),
-        started: Instant::now(),
-        workers: None,
-    }
+    let space = Arc::new(TargetSpace::new(addresses, ports).unwrap());
+    ConnectJob { deadline: Some(Duration::from_mins(2)), ..ConnectJob::new(space, 1, Instant::now()) }
 }
 
 fn scan(job: &ConnectJob) -> (ConnectTally, Vec<Finding>) {

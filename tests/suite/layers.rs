@@ -32,6 +32,9 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("clap::", &["bin/"]),
     ("indicatif::", &["bin/"]),
     ("serde_json::", &["report/", "bin/"]),
+    ("quick_xml::", &["report/"]),
+    ("rusqlite::", &["report/"]),
+    ("::csv::", &["report/"]),
     ("rayon::", &["run/"]),
 ];
 

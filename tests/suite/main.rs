@@ -12,6 +12,7 @@ mod measure;
 mod oracle;
 mod program;
 mod readme;
+mod resume;
 mod schema;
 mod simulation;
 mod spawn;

@@ -46,10 +46,13 @@ pub(crate) struct Run {
     pub(crate) busiest: u64,
 }
 
-/// Scans `scenario` as `tune` wants it.
-pub(crate) fn run(scenario: &Scenario, seed: u64, tune: impl FnOnce(&mut ScanConfig)) -> Run {
-    let network = Network::new(scenario.topology().tally(Tally::PerAddress), seed);
-    let network = VirtualNetwork::with_limit(network, Scenario::DEVICE);
+/// The network of `scenario`, in its own time.
+pub(crate) fn network(scenario: &Scenario, seed: u64) -> VirtualNetwork {
+    VirtualNetwork::with_limit(Network::new(scenario.topology().tally(Tally::PerAddress), seed), Scenario::DEVICE)
+}
+
+/// A scan of `scenario` that is about to begin, its gateway known.
+pub(crate) fn board(scenario: &Scenario, seed: u64, tune: impl FnOnce(&mut ScanConfig)) -> Board {
     let mac = MacAddr([2, 0, 0, 0, 0, 1]);
     let mut config = ScanConfig::adaptive(scenario.addresses(), scenario.ports(), seed);
     tune(&mut config);
@@ -60,9 +63,16 @@ pub(crate) fn run(scenario: &Scenario, seed: u64, tune: impl FnOnce(&mut ScanCon
     let gateway = Wanted { link: 0, source: Scenario::SCANNER, source_mac: mac, addr: Scenario::GATEWAY };
     let neighbours = Neighbours::new(vec![gateway], AddressSet::new());
     let ports = SourcePorts::Block { first: 61_184, count: 256 };
-    let cookie = Cookie::new([7; 16], ports, Cookie::most(ports));
-    let board = Arc::new(Board::new(config, cookie, egresses, neighbours));
+    let board = Board::new(config, Cookie::new([7; 16], ports, Cookie::most(ports)), egresses, neighbours);
     assert!(board.neighbours.learn(0, Scenario::GATEWAY, mac_of(Scenario::GATEWAY), Time::ZERO) != synprobe::scan::News::None);
+    board
+}
+
+/// Scans `scenario` as `tune` wants it.
+pub(crate) fn run(scenario: &Scenario, seed: u64, tune: impl FnOnce(&mut ScanConfig)) -> Run {
+    let first = scenario.hosts().next().expect("a host");
+    let network = network(scenario, seed);
+    let board = Arc::new(board(scenario, seed, tune));
     let mut inlets = [Inlet::new(network.receiver(), Observer::new(Arc::clone(&board), 0), network.transmitter())];
     lockstep(&board, &mut || vec![network.transmitter()], &mut inlets, &VirtualTime(network.clone()), &mut |_| {});
     if std::env::var_os("TRACE").is_some() {
@@ -71,8 +81,7 @@ pub(crate) fn run(scenario: &Scenario, seed: u64, tune: impl FnOnce(&mut ScanCon
         }
     }
     let ports: Vec<u16> = scenario.ports().iter().collect();
-    let answering = network.truth(|truth| truth.natures(scenario.hosts(), ports).filter(|(_, nature)| nature.answers()).count());
-    let ports: Vec<u16> = scenario.ports().iter().collect();
+    let answering = network.truth(|truth| truth.natures(scenario.hosts(), ports.clone()).filter(|(_, nature)| nature.answers()).count());
     let opens = network.truth(|truth| truth.open(scenario.hosts(), ports).count());
     let completeness = board.completeness().expect("account was kept");
     assert_eq!(completeness.found, board.counters.answered.get());

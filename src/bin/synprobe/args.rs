@@ -3,7 +3,7 @@
 use clap::{ArgAction, Args as Options, Parser, Subcommand, ValueEnum};
 
 use synprobe::net::Engine;
-use synprobe::report::OutputSpec;
+use synprobe::report::{Fields, OutputSpec};
 use synprobe::run::Rate;
 
 use crate::generate::What;
@@ -43,6 +43,9 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn verbosity(&self) -> Verbosity {
+        if let Some(Command::Convert(ConvertArgs { quiet: true, .. })) = self.command {
+            return Verbosity::Quiet;
+        }
         match self.output {
             OutputArgs { quiet: true, .. } => Verbosity::Quiet,
             OutputArgs { verbose: 1.., .. } => Verbosity::Verbose,
@@ -193,10 +196,11 @@ pub(crate) struct ScanArgs {
     pub(crate) dry_run: bool,
 }
 
-#[derive(Options, Debug)]
+/// Where results go, live or from a record.
+#[derive(Options, Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
-pub(crate) struct OutputArgs {
-    /// Write results as text, json, list or grepable to a file; - is standard output
+pub(crate) struct SinkArgs {
+    /// Write results as text, json, xml, grepable, csv, list, markdown or sqlite to a file; - is standard output
     #[arg(short = 'o', long = "output", value_name = "FORMAT:PATH")]
     pub(crate) outputs: Vec<OutputSpec>,
 
@@ -204,9 +208,32 @@ pub(crate) struct OutputArgs {
     #[arg(long)]
     pub(crate) json: bool,
 
+    /// The columns of csv (addr,port,state); a wrong one lists those there are
+    #[arg(long, value_name = "LIST")]
+    pub(crate) fields: Option<Fields>,
+
     /// Overwrite existing files
     #[arg(long)]
     pub(crate) force: bool,
+
+    /// Bring a database of an older version to this one, and keep a copy of it
+    #[arg(long)]
+    pub(crate) migrate: bool,
+
+    /// Say the reason of each state
+    #[arg(long)]
+    pub(crate) reason: bool,
+
+    /// Colour in text on standard output
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: ColorArg,
+}
+
+#[derive(Options, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub(crate) struct OutputArgs {
+    #[command(flatten)]
+    pub(crate) sinks: SinkArgs,
 
     /// What is recorded singly, besides open ports
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
@@ -220,9 +247,13 @@ pub(crate) struct OutputArgs {
     #[arg(long)]
     pub(crate) hide_suspect: bool,
 
-    /// Say the reason of each state
+    /// Keep the journal, which a scan that was ended is resumed from, in this file
+    #[arg(long, value_name = "PATH", conflicts_with = "no_journal")]
+    pub(crate) journal: Option<std::path::PathBuf>,
+
+    /// Keep no journal
     #[arg(long)]
-    pub(crate) reason: bool,
+    pub(crate) no_journal: bool,
 
     /// A text to keep in every record
     #[arg(long, value_name = "TEXT")]
@@ -243,16 +274,18 @@ pub(crate) struct OutputArgs {
     /// Say how far the scan is this often
     #[arg(long, value_name = "SECONDS")]
     pub(crate) stats_every: Option<Span>,
-
-    /// Colour in text on standard output
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
-    pub(crate) color: ColorArg,
 }
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
     /// Scan a built-in practice network; nothing leaves the machine and no privilege is needed
     Demo(DemoArgs),
+    /// Write what a record (-o json:FILE) of a scan tells in other formats; of a scan that ended, was killed or still runs
+    Convert(ConvertArgs),
+    /// List the scans that were recorded, or take their journals away
+    History(HistoryArgs),
+    /// Go on with a scan that was killed, stopped or ran out of time: nothing that answered is asked again
+    Resume(ResumeArgs),
     /// Show interfaces, routes and privileges, and what a scan would use
     Interfaces,
     /// Print the manual page or a shell's completions
@@ -267,6 +300,50 @@ pub(crate) struct DemoArgs {
     /// A scan of your own of the practice network, after --
     #[arg(last = true, value_name = "SCAN")]
     pub(crate) scan: Vec<std::ffi::OsString>,
+}
+
+#[derive(Options, Debug)]
+pub(crate) struct HistoryArgs {
+    /// Take away the journals of scans that have ended, or all but those of scans that run
+    #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "ended")]
+    pub(crate) prune: Option<PruneArg>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PruneArg {
+    /// Of scans that have ended
+    Ended,
+    /// Also of scans that could be resumed
+    All,
+}
+
+#[derive(Options, Debug)]
+pub(crate) struct ResumeArgs {
+    /// The journal of the scan; the last that was interrupted unless named
+    #[arg(value_name = "JOURNAL")]
+    pub(crate) journal: Option<std::path::PathBuf>,
+
+    /// Where results go instead of where the command said
+    #[command(flatten)]
+    pub(crate) sinks: SinkArgs,
+}
+
+#[derive(Options, Debug)]
+pub(crate) struct ConvertArgs {
+    /// The record; - is standard input
+    #[arg(value_name = "SCAN")]
+    pub(crate) record: String,
+
+    #[command(flatten)]
+    pub(crate) sinks: SinkArgs,
+
+    /// Leave out lines that cannot be read, and count them
+    #[arg(long)]
+    pub(crate) lenient: bool,
+
+    /// Say nothing but errors, and no text results when they go to a file
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -29,7 +29,8 @@ pub(crate) fn run(demo: &DemoArgs, voice: &Voice) -> Result<Status> {
     let shown: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
     voice.notice("the practice network is simulated on this machine; nothing leaves it");
     voice.notice(&format!("synprobe {}", shown.join(" ")));
-    let status = crate::run(&[OsString::from("synprobe")].into_iter().chain(words).collect::<Vec<_>>());
+    let quietly = if demo.scan.is_empty() { Some(OsString::from("--no-journal")) } else { None };
+    let status = crate::run(&[OsString::from("synprobe")].into_iter().chain(words).chain(quietly).collect::<Vec<_>>());
     practice.end()?;
     Ok(status)
 }

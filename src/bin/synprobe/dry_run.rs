@@ -89,7 +89,7 @@ mod tests {
             interface: "eth0".to_owned(),
             source: Some([10, 0, 0, 9].into()),
             gateway: Some([10, 0, 0, 1].into()),
-            link: "packet",
+            link: "packet".into(),
             addresses: 254,
         };
         let plan = PlanRecord {
@@ -100,7 +100,6 @@ mod tests {
             left_out: vec![("10.0.0.0".to_owned(), "network address".to_owned())],
             unroutable: vec![("10.9.0.0/16".to_owned(), "no route".to_owned())],
             packets: (1016, 508),
-            attempts: 2,
             rate: Some(10_000),
             duration: Some(Duration::from_millis(1350)),
             seed: 7,

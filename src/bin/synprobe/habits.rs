@@ -65,12 +65,12 @@ impl Habits {
             "-oN" => self.output("text", &value()?, ""),
             "-oG" => self.output("grepable", &value()?, ""),
             "-oJ" => self.output("json", &value()?, ""),
+            "-oX" => self.output("xml", &value()?, ""),
             "-oA" => {
                 let base = value()?;
-                self.output("text", &base, ".txt");
+                self.output("text", &base, ".nmap");
+                self.output("xml", &base, ".xml");
                 self.output("grepable", &base, ".gnmap");
-                self.output("json", &base, ".json");
-                self.notices.push("-oA: text, grepable and json are written; nmap's XML is not yet".to_owned());
             }
             _ => match missing(name) {
                 Some((cause, hint)) => return Err(Error::asked("read option", name, cause).hint(hint)),
@@ -153,7 +153,6 @@ const MISSING: &[(&str, &str, &str)] = &[
     ("-S", "the source address must be one of this machine's", "--source-ip ADDR chooses among them"),
     ("--spoof-mac", "the hardware address is the interface's", "--interface NAME chooses the interface"),
     ("--badsum --data --data-length --data-string --ttl --ip-options", "the probe is fixed, so that it can be recognised", "leave it out"),
-    ("-oX", "nmap's XML is not written yet", "-o json:FILE holds the same, and -oG FILE is a format of nmap's"),
     ("-oS", "there is no such format", "-o text:FILE"),
     ("--append-output", "outputs are not appended to", "choose another file, or --force"),
     ("--resume", "scans cannot be resumed yet", "leave out what is done with --exclude-file"),
@@ -175,7 +174,7 @@ const MISSING: &[(&str, &str, &str)] = &[
     ("--privileged", "privileges are not claimed, they are found out", "--syn sends raw segments, or fails"),
     ("--unprivileged", "there is an option for it", "--connect"),
     ("--send-eth --send-ip", "not supported: the interface decides what carries the packets", "--engine NAME chooses on Ethernet"),
-    ("--stylesheet --webxml", "nmap's XML is not written yet", "-o json:FILE holds the same"),
+    ("--stylesheet --webxml", "the XML names no stylesheet", "xsltproc takes one beside it"),
     ("--randomize-hosts", "the order is always random", "leave it out; --seed N repeats an order"),
     ("--allports", "services are not identified, so no port is spared", "-p - is every port"),
     ("--defeat-rst-ratelimit", "not supported: a port that does not answer is asked again", "--attempts N says how often"),
@@ -215,8 +214,9 @@ mod tests {
             ("-sT -iL list", "--connect --input-file=list"),
             ("-iL -", "--input-file=-"),
             ("-sn -v", "--discover-only -v"),
-            ("-oN a -oG b -oJ -", "--output=text:a --output=grepable:b --output=json:-"),
-            ("-oA base", "--output=text:base.txt --output=grepable:base.gnmap --output=json:base.json"),
+            ("-oN a -oG b -oX c -oJ -", "--output=text:a --output=grepable:b --output=xml:c --output=json:-"),
+            ("-oA base", "--output=text:base.nmap --output=xml:base.xml --output=grepable:base.gnmap"),
+            ("convert scan.json -oX a", "convert scan.json --output=xml:a"),
             ("--excludefile x --max-rate=5 --max-retries 3", "--exclude-file=x --max-rate=5 --attempts 4"),
             ("-F --open --reason -v -T4 -e eth0 -g 53", "-F --open --reason -v -T4 -e eth0 -g 53"),
         ];
@@ -244,7 +244,6 @@ mod tests {
             assert_eq!(message(&format!("synprobe {combined} 10.0.0.1")), expected);
         }
         assert!(message("synprobe -sZ").contains("--syn or --connect"));
-        assert!(message("synprobe -oX f").contains("not written yet"));
         assert!(message("synprobe --script=default").contains("no scripts"));
         assert_eq!(message("synprobe -iL"), "read option -iL: a value is missing");
         assert_eq!(message("synprobe --max-retries x"), "read option --max-retries x: not a number from 0 to 15");

@@ -1,11 +1,14 @@
 //! `synprobe`: parse, plan, run, say with the exit status how it went.
 
 mod args;
+mod convert;
 mod demo;
 mod dry_run;
 mod generate;
 mod habits;
+mod history;
 mod interfaces;
+mod journal;
 mod measures;
 mod names;
 mod outputs;
@@ -13,6 +16,7 @@ mod progress;
 mod rates;
 mod record_file;
 mod request;
+mod resume;
 mod scan;
 mod signals;
 mod status;
@@ -46,6 +50,9 @@ fn run(typed: &[OsString]) -> Status {
     habits.notices.iter().for_each(|notice| voice.notice(notice));
     let outcome = match &args.command {
         Some(Command::Demo(demo)) => demo::run(demo, &voice),
+        Some(Command::Convert(args)) => convert::run(args, &voice),
+        Some(Command::History(history)) => history::run(history, &voice),
+        Some(Command::Resume(resume)) => resume::run(resume, &voice),
         Some(Command::Interfaces) => interfaces::run(),
         Some(Command::Generate { what }) => generate::run(*what),
         None => scan::run(&args, typed, &voice),

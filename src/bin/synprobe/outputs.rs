@@ -2,76 +2,111 @@
 
 mod console;
 mod open;
+mod part;
 
 use std::io;
 
 use indicatif::ProgressBar;
 
 use synprobe::counted::counted;
-use synprobe::error::Result;
-use synprobe::report::{Destination, Format, OutputSpec, Report};
+use synprobe::error::{Error, Result};
+use synprobe::report::{Destination, Format, Look, Migration, OutputSpec, Recorded, Report};
 use synprobe::scan::{Finding, HostRecord, RateChange, ScanRecord, Summary};
 
-use crate::args::{Args, OutputArgs};
+use crate::args::SinkArgs;
 use crate::stdout;
 use crate::voice::{Verbosity, Voice};
-use open::Opened;
+pub(crate) use open::give_to_invoking_user;
+use open::{Existing, Made, Opened, Sink};
+use part::{Part, Publisher};
 
 /// The outputs of a scan.
 pub(crate) struct Outputs {
-    outputs: Vec<Output>,
+    each: Vec<Output>,
+    publisher: Option<Publisher>,
     voice: Voice,
 }
 
 impl Outputs {
     /// Opens all that was asked for, or nothing. What is written to the terminal goes above `bar`.
-    pub(crate) fn open(args: &Args, bar: &ProgressBar, voice: &Voice) -> Result<Self> {
+    pub(crate) fn open(args: &SinkArgs, bar: &ProgressBar, voice: &Voice) -> Result<Self> {
         let voice = voice.above(bar);
-        let read = args.verbosity() > Verbosity::Quiet && stdout::is_writable();
-        let opened = open::all(&specs(&args.output, read), args.output.force)?;
-        let outputs = opened.into_iter().map(|opened| Output::new(opened, &args.output, bar)).collect::<Result<_>>()?;
-        Ok(Self { outputs, voice })
+        let read = voice.verbosity() > Verbosity::Quiet && stdout::is_writable();
+        let specs = specs(args, read);
+        if args.fields.is_some() && !specs.iter().any(|spec| spec.format == Format::Csv) {
+            return Err(Error::asked("read option", "--fields", "no output is csv").hint("-o csv:FILE"));
+        }
+        let existing = if args.force { Existing::Overwritten } else { Existing::Kept };
+        let migration = if args.migrate { Migration::Allowed } else { Migration::Refused };
+        let opened = open::all(&specs, existing, migration)?;
+        let has_parts = opened.iter().any(|output| matches!(output.sink, Sink::Part(_)));
+        let publisher = if has_parts { Some(Publisher::start()?) } else { None };
+        let each = opened.into_iter().map(|opened| Output::new(opened, args, bar)).collect::<Result<_>>()?;
+        Ok(Self { each, publisher, voice })
     }
 
-    pub(crate) fn begin(&mut self, scan: &ScanRecord) {
-        self.each(|report| report.begin(scan));
+    pub(crate) fn begin(&mut self, scan: ScanRecord) {
+        let scan = scan.recorded();
+        self.tell(|report| report.begin(&scan));
+        self.each.iter_mut().for_each(|output| output.began = output.lost == 0);
     }
 
-    pub(crate) fn finding(&mut self, finding: &Finding) {
-        self.each(|report| report.finding(finding));
+    pub(crate) fn finding(&mut self, finding: Finding) {
+        let finding = finding.recorded();
+        self.tell(|report| report.finding(&finding));
     }
 
-    pub(crate) fn rate(&mut self, change: &RateChange) {
-        self.each(|report| report.rate(change));
+    pub(crate) fn rate(&mut self, change: RateChange) {
+        let change = change.recorded();
+        self.tell(|report| report.rate(&change));
     }
 
-    pub(crate) fn host(&mut self, host: &HostRecord) {
-        self.each(|report| report.host(host));
+    pub(crate) fn host(&mut self, host: HostRecord) {
+        let host = host.recorded();
+        self.tell(|report| report.host(&host));
+    }
+
+    /// A few times a second.
+    pub(crate) fn settle(&mut self) {
+        self.tell(|report| report.settle());
     }
 
     /// Writes the end, which says what was not written, and returns the summary as it came out.
-    pub(crate) fn end(&mut self, mut summary: Summary) -> Summary {
+    pub(crate) fn end(&mut self, summary: Summary) -> Summary {
+        let mut summary = summary.recorded();
         self.account(&mut summary);
-        self.each(|report| report.end(&summary));
+        for output in self.each.iter_mut().filter(|output| !output.closed) {
+            let ended = output.report.end(&summary).and_then(|()| match (output.part.take(), &self.publisher) {
+                (Some(part), Some(publisher)) if output.began => publisher.publish(part),
+                (Some(_), _) => Err(io::Error::other("its beginning was not written")),
+                (None, _) => Ok(()),
+            });
+            if let Err(error) = ended {
+                output.failed(&error, &self.voice);
+            }
+        }
         self.account(&mut summary);
         summary
     }
 
     /// Whether nobody is left to write for.
     pub(crate) fn all_closed(&self) -> bool {
-        self.outputs.iter().all(|output| output.closed)
+        self.each.iter().all(|output| output.closed)
     }
 
-    /// Takes away the files that were made for a scan that never began.
+    /// Takes away what was made of a scan that is not to be.
     pub(crate) fn discard(self) {
-        for path in self.outputs.into_iter().filter_map(|output| output.made) {
+        for Output { mut report, part, made, .. } in self.each {
             // The scan's own failure is what the user hears about.
-            _ = std::fs::remove_file(path);
+            _ = report.discard();
+            drop(report);
+            part.into_iter().for_each(Part::remove);
+            made.remove();
         }
     }
 
-    fn each(&mut self, write: impl Fn(&mut dyn Report) -> io::Result<()>) {
-        for output in self.outputs.iter_mut().filter(|output| !output.closed) {
+    fn tell(&mut self, write: impl Fn(&mut dyn Report) -> io::Result<()>) {
+        for output in self.each.iter_mut().filter(|output| !output.closed) {
             if let Err(error) = write(output.report.as_mut()) {
                 output.failed(&error, &self.voice);
             }
@@ -80,10 +115,10 @@ impl Outputs {
 
     fn account(&self, summary: &mut Summary) {
         let lost = |output: &&Output| output.lost > 0;
-        summary.write_errors = self.outputs.iter().map(|output| output.lost).sum();
+        summary.write_errors = self.each.iter().map(|output| output.lost).sum();
         summary.incomplete.retain(|reason| !reason.starts_with(NOT_WRITTEN));
         let reasons =
-            self.outputs.iter().filter(lost).map(|output| format!("{NOT_WRITTEN} {}: {}", output.name, counted(output.lost, "record")));
+            self.each.iter().filter(lost).map(|output| format!("{NOT_WRITTEN} {}: {}", output.name, counted(output.lost, "record")));
         summary.incomplete.extend(reasons);
     }
 }
@@ -92,7 +127,7 @@ const NOT_WRITTEN: &str = "not written to";
 
 /// Text goes to standard output unless something else does, or there is a file and nobody reads the text: quiet was asked for, or
 /// standard output is closed.
-fn specs(args: &OutputArgs, read: bool) -> Vec<OutputSpec> {
+fn specs(args: &SinkArgs, read: bool) -> Vec<OutputSpec> {
     let mut specs = args.outputs.clone();
     if args.json {
         specs.push(OutputSpec { format: Format::Json, destination: Destination::Stdout });
@@ -108,21 +143,40 @@ struct Output {
     name: String,
     report: Box<dyn Report>,
     /// The file that was made for it.
-    made: Option<std::path::PathBuf>,
+    made: Made,
+    /// Its file, while it is not complete.
+    part: Option<Part>,
+    /// Its beginning was written.
+    began: bool,
     lost: u64,
     /// Its reader went away.
     closed: bool,
 }
 
 impl Output {
-    fn new(opened: Opened, args: &OutputArgs, bar: &ProgressBar) -> Result<Self> {
-        let Opened { spec, file, made } = opened;
+    fn new(opened: Opened, args: &SinkArgs, bar: &ProgressBar) -> Result<Self> {
+        let Opened { spec, sink } = opened;
         let name = spec.destination.to_string();
-        let (writer, style) = match file {
-            Some(file) => (console::file(file, &name)?, console::file_style(args)),
-            None => (console::stdout(bar), console::stdout_style(args)),
+        let failed = |cause| Error::io("write", &name, cause);
+        let (mut made, mut part) = (Made::default(), None);
+        let (out, style) = match sink {
+            Sink::Database(database, made) => {
+                return Ok(Self { name, report: database, made, part: None, began: false, lost: 0, closed: false });
+            }
+            Sink::Stdout => (console::stdout(bar), console::stdout_style(args)),
+            Sink::Stream(file, new) => {
+                made = new;
+                (console::file(file, &name)?, console::file_style(args))
+            }
+            Sink::Part(under_way) => {
+                let file = under_way.file().try_clone().map_err(failed)?;
+                part = Some(under_way);
+                (console::file(file, &name)?, console::file_style(args))
+            }
         };
-        Ok(Self { name, report: spec.format.report(writer, style), made, lost: 0, closed: false })
+        let look = Look { style, fields: args.fields.clone().unwrap_or_default() };
+        let report = spec.format.report(out, &look).ok_or_else(|| Error::asked("write", &name, "it is no stream"))?;
+        Ok(Self { name, report, made, part, began: false, lost: 0, closed: false })
     }
 
     fn failed(&mut self, error: &io::Error, voice: &Voice) {
@@ -142,12 +196,13 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::args::Args;
 
     #[test]
     fn text_goes_to_standard_output_unless_something_else_does() {
         let outputs = |line: &str| {
             let args = Args::try_parse_from(line.split_whitespace()).unwrap();
-            let specs = specs(&args.output, args.verbosity() > Verbosity::Quiet);
+            let specs = specs(&args.output.sinks, args.verbosity() > Verbosity::Quiet);
             specs.iter().map(|spec| format!("{}:{}", spec.format, spec.destination)).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(outputs("synprobe 127.0.0.1"), "text:standard output");

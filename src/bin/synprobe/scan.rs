@@ -3,12 +3,14 @@
 use std::ffi::OsString;
 
 use synprobe::counted::counted;
-use synprobe::error::Result;
+use synprobe::error::{Error, Kind, Result};
+use synprobe::report::Order;
 use synprobe::run::{self, Event, Request, Stop};
 use synprobe::scan::{HostRecord, HostState, RateChange, Reason, ScanRecord, State};
 use synprobe::time::Time;
 
 use crate::args::Args;
+use crate::journal::Keeper;
 use crate::outputs::Outputs;
 use crate::progress::Meter;
 use crate::status::Status;
@@ -26,17 +28,34 @@ pub(crate) fn run(args: &Args, typed: &[OsString], voice: &Voice) -> Result<Stat
     if args.scan.dry_run {
         return dry_run::run(&request, &targets, args.verbosity());
     }
+    let keeper = Keeper::open(&args.output, order(args, &request)?, voice)?;
+    probe(args, request, keeper, voice)
+}
+
+/// Scans, and keeps the journal.
+pub(crate) fn probe(args: &Args, mut request: Request, keeper: Keeper, voice: &Voice) -> Result<Status> {
+    request.keeps_journal = keeper.is_kept();
     let mut meter = Meter::new(args);
-    let outputs = Outputs::open(args, meter.bar(), voice)?;
+    let outputs = match Outputs::open(&args.output.sinks, meter.bar(), voice) {
+        Ok(outputs) => outputs,
+        Err(error) => {
+            keeper.discard();
+            return Err(error);
+        }
+    };
     let stop = Stop::new();
     let signals = signals::watch(&stop)?;
     let voice = voice.above(meter.bar());
-    let mut job = Job { args, request: &request, outputs, voice: &voice, stop: &stop };
+    let mut job = Job { args, request: &request, outputs, keeper, voice: &voice, stop: &stop };
     let ended = run::scan_with(&request, &names::resolver(), &stop, &mut |event| job.hear(event, &mut meter));
     meter.finish();
-    let outputs = &mut job.outputs;
     match ended {
-        Ok(summary) => {
+        Ok(mut summary) => {
+            let lost = job.keeper.end(&summary, &voice);
+            if lost > 0 {
+                summary.incomplete.push("the journal was not written: what it does not hold can not be resumed".to_owned());
+            }
+            let outputs = &mut job.outputs;
             let summary = outputs.end(summary);
             // Who stopped it matters: a reader that went away is no signal.
             let cut_short = summary.interrupted && outputs.all_closed() && !signals.came();
@@ -44,15 +63,35 @@ pub(crate) fn run(args: &Args, typed: &[OsString], voice: &Voice) -> Result<Stat
         }
         Err(error) => {
             job.outputs.discard();
+            job.keeper.discard();
             Err(error)
         }
     }
+}
+
+/// What decides the scan, for its journal.
+fn order(args: &Args, request: &Request) -> Result<Order> {
+    let files = args.targets.input_file.iter().chain(&args.targets.exclude_file).filter(|file| *file != "-");
+    let input = |file: &String| {
+        let content = std::fs::read(file).map_err(|cause| Error::io("read", file, cause).of_kind(Kind::Asked))?;
+        Ok((file.into(), Order::digest(&content)))
+    };
+    Ok(Order {
+        directory: std::env::current_dir().unwrap_or_default(),
+        addresses: request.addresses.clone(),
+        named: request.named.clone(),
+        ports: request.ports.clone(),
+        canary: request.canary,
+        unresolved: request.unresolved,
+        inputs: files.map(input).collect::<Result<_>>()?,
+    })
 }
 
 struct Job<'a> {
     args: &'a Args,
     request: &'a Request,
     outputs: Outputs,
+    keeper: Keeper,
     voice: &'a Voice,
     stop: &'a Stop,
 }
@@ -62,16 +101,28 @@ impl Job<'_> {
         match event {
             Event::Begin(scan) => {
                 self.voice.detail(&beginning(&scan));
-                self.outputs.begin(&scan);
+                self.keeper.begin(&scan, self.request, self.voice);
+                self.outputs.begin(*scan);
             }
-            Event::Finding(finding) => self.outputs.finding(&finding),
-            Event::Host(host) if self.shows(&host) => self.outputs.host(&host),
+            Event::Finding(finding) => {
+                self.keeper.finding(&finding, self.voice);
+                self.outputs.finding(finding);
+            }
+            Event::Host(host) if self.shows(&host) => {
+                self.keeper.host(&host, self.voice);
+                self.outputs.host(*host);
+            }
             Event::Host(_) => {}
+            Event::Journal(entry) => self.keeper.entry(&entry, self.voice),
             Event::Rate(change) => {
                 self.voice.detail(&step(&change));
-                self.outputs.rate(&change);
+                self.keeper.rate(&change, self.voice);
+                self.outputs.rate(change);
             }
-            Event::Progress(progress) => meter.show(&progress),
+            Event::Progress(progress) => {
+                meter.show(&progress);
+                self.outputs.settle();
+            }
             Event::Notice(text) => self.voice.notice(&text),
         }
         if self.outputs.all_closed() {

@@ -29,6 +29,11 @@ impl Voice {
         Self { verbosity, bar: ProgressBar::hidden() }
     }
 
+    /// How much it says.
+    pub(crate) fn verbosity(&self) -> Verbosity {
+        self.verbosity
+    }
+
     /// The same voice above a progress line.
     pub(crate) fn above(&self, bar: &ProgressBar) -> Self {
         Self { verbosity: self.verbosity, bar: bar.clone() }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::report::Epoch;
+use crate::report::precision::rounded;
 use crate::scan::{
     Completeness, EgressRecord, Finding, HostRecord, Pace, RateChange, Reason, ScanRecord, Shortfall, State, Summary, Suspicion,
 };
@@ -26,7 +27,7 @@ pub(super) enum Record<'a> {
 #[derive(Serialize)]
 pub(super) struct Scan<'a> {
     schema_version: u32,
-    version: &'static str,
+    version: &'a str,
     arguments: &'a [String],
     /// Text, because a JSON reader may keep numbers as doubles.
     seed: String,
@@ -184,7 +185,7 @@ pub(super) struct Totals<'a> {
 pub(super) fn scan(scan: &ScanRecord) -> Record<'_> {
     Record::Scan(Scan {
         schema_version: super::SCHEMA_VERSION,
-        version: env!("CARGO_PKG_VERSION"),
+        version: &scan.version,
         arguments: &scan.arguments,
         seed: scan.seed.to_string(),
         started: seconds(Epoch::of(scan).at(Time::ZERO)),
@@ -305,11 +306,6 @@ fn course(pace: &Pace, summary: &Summary) -> Course {
 pub(super) fn rate(change: &RateChange, epoch: Epoch) -> Record<'static> {
     let RateChange { time, pass, before, rate, loss, limit } = *change;
     Record::Rate(Rate { time: seconds(epoch.at(time)), pass, before, rate, loss: rounded(loss), limit: limit.as_str() })
-}
-
-/// Estimates have no more digits than this.
-fn rounded(number: f64) -> f64 {
-    (number * 1e4).round() / 1e4
 }
 
 fn by_word(counts: &BTreeMap<Reason, u64>) -> BTreeMap<&'static str, u64> {

@@ -11,21 +11,8 @@ use crate::target::{AddressRange, PortSet};
 
 fn job(addr: Ipv4Addr, ports: PortSet) -> ConnectJob {
     let addresses = AddressRange::new(addr.into(), addr.into()).into_iter().collect();
-    ConnectJob {
-        space: Arc::new(TargetSpace::new(addresses, ports).unwrap()),
-        seed: 7,
-        attempts: 2,
-        timeout: None,
-        rate: None,
-        host_rate: None,
-        source_ip: None,
-        source_port: None,
-        tell_silent: false,
-        interface: None,
-        deadline: None,
-        started: Instant::now(),
-        workers: None,
-    }
+    let space = Arc::new(TargetSpace::new(addresses, ports).unwrap());
+    ConnectJob::new(space, 7, Instant::now())
 }
 
 fn scan(job: &ConnectJob) -> (ConnectTally, Vec<Finding>) {

@@ -206,8 +206,8 @@ impl RateController for AdaptiveRate {
 
     fn on_window(&mut self, now: Time, window: &WindowStats) {
         self.remember(window);
-        let Some(epoch) = self.epochs.enter(window) else { return };
         let window = &WindowStats { tally: self.epochs.metered(window.tally), ..*window };
+        let Some(epoch) = self.epochs.enter(window) else { return };
         let seen = Seen::new(&self.epochs, window.tally, &epoch);
         let hot = seen.is_hot() || (epoch.id == self.epochs.current() && self.cuts.loss_persists(self.state, &epoch, &self.epochs.past));
         if hot {

@@ -97,14 +97,13 @@ impl Epochs {
         self.list.iter_mut().filter(move |epoch| epoch.id >= id)
     }
 
-    /// Enters a closed window; the epoch as it stands now.
+    /// Enters a closed window, of which only what is looked at is left ([`Self::metered`]); the epoch as it stands now.
     pub(super) fn enter(&mut self, window: &WindowStats) -> Option<Epoch> {
-        let tally = self.metered(window.tally);
         let epoch = self.at(window.epoch)?;
         epoch.open = epoch.open.saturating_sub(1);
         epoch.closed += window.seconds;
         epoch.left += window.left;
-        epoch.tally += tally;
+        epoch.tally += window.tally;
         Some(epoch.clone())
     }
 
@@ -126,9 +125,7 @@ impl Epochs {
         }
         Some(epoch)
     }
-}
 
-impl Epochs {
     /// As much of `tally` as is looked at: resets tell nothing about the path where only they are limited.
     pub(super) fn metered(&self, tally: Tally) -> Tally {
         if self.classes.limited().is_some() { tally.of_open() } else { tally }

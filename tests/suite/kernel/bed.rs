@@ -163,7 +163,7 @@ pub(super) fn scan_during<T>(request: &Request, each: &mut (dyn FnMut(&Event) + 
                         answered.send(()).ok();
                     }
                     Event::Host(host) => hosts.push(*host),
-                    Event::Notice(_) | Event::Progress(_) | Event::Rate(_) => {}
+                    Event::Notice(_) | Event::Journal(_) | Event::Progress(_) | Event::Rate(_) => {}
                 }
             });
             let summary = summary?;

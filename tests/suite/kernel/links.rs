@@ -54,7 +54,7 @@ fn behind_a_tunnel() {
     bed.here.add_route(NewRoute::on_link("10.70.0.0/28".parse().unwrap(), "tun0")).unwrap();
     std::thread::spawn(|| far_end(tun));
     let told = scan(&request("10.70.0.0/28,10.8.0.2", "79-82"));
-    assert_eq!(told.begin.egresses.iter().map(|egress| egress.link).collect::<Vec<_>>(), ["tunnel"]);
+    assert_eq!(told.begin.egresses.iter().map(|egress| &*egress.link).collect::<Vec<_>>(), ["tunnel"]);
     assert_eq!(told.targets(State::Open), targets("10.8.0.2,10.70.0.1", &[80]));
     assert_eq!(told.targets(State::Closed), targets("10.8.0.2,10.70.0.1", &[79, 82]));
     let refused = told.outcomes()[&("10.70.0.1".parse().unwrap(), 81)];

@@ -20,7 +20,7 @@ fn all_open_ports_of_a_routed_network_and_no_other() {
         interface: "scan0".into(),
         source: Some("10.0.0.1".parse().unwrap()),
         gateway: Some("10.0.0.2".parse().unwrap()),
-        link: "packet",
+        link: "packet".into(),
         addresses: 256,
     };
     assert_eq!(told.begin.egresses, [via]);

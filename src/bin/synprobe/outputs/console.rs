@@ -8,7 +8,7 @@ use indicatif::ProgressBar;
 use synprobe::error::{Error, Kind, Result};
 use synprobe::report::{Colour, Live, Style};
 
-use crate::args::{ColorArg, OutputArgs};
+use crate::args::{ColorArg, SinkArgs};
 use crate::record_file::RecordFile;
 
 /// Whole records into a file.
@@ -18,7 +18,7 @@ pub(super) fn file(file: File, name: &str) -> Result<Box<dyn Write + Send>> {
 }
 
 /// Text in a file is plain.
-pub(super) fn file_style(args: &OutputArgs) -> Style {
+pub(super) fn file_style(args: &SinkArgs) -> Style {
     Style { reasons: args.reason, ..Style::default() }
 }
 
@@ -28,7 +28,7 @@ pub(super) fn stdout(bar: &ProgressBar) -> Box<dyn Write + Send> {
 }
 
 /// Text on standard output is for whoever watches.
-pub(super) fn stdout_style(args: &OutputArgs) -> Style {
+pub(super) fn stdout_style(args: &SinkArgs) -> Style {
     let watched = io::stdout().is_terminal();
     let plain = |name: &str, means: fn(&str) -> bool| std::env::var(name).is_ok_and(|value| means(&value));
     let colour = match args.color {

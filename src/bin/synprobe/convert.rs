@@ -1,0 +1,56 @@
+//! A record read back, in other formats.
+
+use std::fs::File;
+use std::io::{self, BufReader, IsTerminal, Read};
+
+use indicatif::ProgressBar;
+
+use synprobe::counted::counted;
+use synprobe::error::{Error, Kind, Result};
+use synprobe::report::{self, Ending, Strictness, Told};
+
+use crate::args::ConvertArgs;
+use crate::outputs::Outputs;
+use crate::status::Status;
+use crate::voice::Voice;
+
+/// Writes what a record tells to outputs.
+pub(crate) fn run(args: &ConvertArgs, voice: &Voice) -> Result<Status> {
+    let (mut input, name) = open(&args.record)?;
+    let mut outputs = Outputs::open(&args.sinks, &ProgressBar::hidden(), voice)?;
+    let mut lost = 0;
+    let strictness = if args.lenient { Strictness::Lenient } else { Strictness::Strict };
+    let read = report::read(&mut input, &name, strictness, &mut |told| match told {
+        Told::Begin(scan) => outputs.begin(*scan),
+        Told::Finding(finding) => outputs.finding(finding),
+        Told::Host(host) => outputs.host(*host),
+        Told::Rate(change) => outputs.rate(change),
+        Told::End(summary) => lost += outputs.end(*summary).write_errors,
+    });
+    let reading = match read {
+        Ok(reading) => reading,
+        Err(error) => {
+            outputs.discard();
+            return Err(error);
+        }
+    };
+    if reading.ending == Ending::CutShort {
+        voice.notice(&format!("{name} ends without a summary: its scan was killed, or still runs; this is what it found"));
+    }
+    if let Some(first) = &reading.first_skipped {
+        voice.warn(&format!("left out {} that cannot be read; {first}", counted(reading.skipped, "line")));
+    }
+    Ok(if lost > 0 || reading.skipped > 0 { Status::Incomplete } else { Status::Complete })
+}
+
+fn open(path: &str) -> Result<(BufReader<Box<dyn Read>>, String)> {
+    let failed = |cause| Error::io("read", path, cause).of_kind(Kind::Asked);
+    let (input, name): (Box<dyn Read>, _) = match path {
+        "-" if io::stdin().is_terminal() => {
+            return Err(Error::asked("read", "standard input", "it is a terminal").hint("name a file"));
+        }
+        "-" => (Box::new(io::stdin()), "standard input".to_owned()),
+        path => (Box::new(File::open(path).map_err(failed)?), path.to_owned()),
+    };
+    Ok((BufReader::with_capacity(1 << 16, input), name))
+}

@@ -1,0 +1,96 @@
+//! A scan that was ended, taken up where it was left.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use clap::{CommandFactory, FromArgMatches};
+
+use synprobe::error::{Error, Kind, Result};
+use synprobe::report::{JournalReading, Order, read_journal};
+
+use crate::args::{Args, ResumeArgs};
+use crate::history::{self, Course};
+use crate::journal::Keeper;
+use crate::status::Status;
+use crate::targets::Targets;
+use crate::voice::Voice;
+use crate::{habits, request, scan};
+
+/// Goes on with the scan of a journal: the one named, or the last that was interrupted.
+pub(crate) fn run(resume: &ResumeArgs, voice: &Voice) -> Result<Status> {
+    let path = match &resume.journal {
+        Some(path) => path.clone(),
+        None => last_interrupted()?,
+    };
+    let path = fs::canonicalize(&path).map_err(|cause| Error::io("read", path.display(), cause).of_kind(Kind::Asked))?;
+    let reading = read(&path)?;
+    match history::course(&path, reading.summary.as_ref()) {
+        Course::Running => return Err(Error::asked("resume", path.display(), "its scan still runs")),
+        Course::Ended => return Err(Error::asked("resume", path.display(), "its scan has ended: nothing is left to do")),
+        Course::Interrupted => {}
+    }
+    let JournalReading { order, left, .. } = reading;
+    unchanged(&order)?;
+    let typed: Vec<OsString> = left.scan.arguments.iter().map(OsString::from).collect();
+    let words = habits::rewrite(&Args::command(), typed.clone())?.words;
+    let matches = Args::command().try_get_matches_from(words).map_err(|error| other(&path, &error.to_string()))?;
+    let mut args = Args::from_arg_matches(&matches).map_err(|error| other(&path, &error.to_string()))?;
+    // Paths of the command begin where it was given.
+    env::set_current_dir(&order.directory).map_err(|cause| Error::io("enter", order.directory.display(), cause).of_kind(Kind::Asked))?;
+    args.output.sinks.force = true;
+    if !resume.sinks.outputs.is_empty() || resume.sinks.json {
+        args.output.sinks = resume.sinks.clone();
+    }
+    let targets = Targets {
+        addresses: order.addresses.clone(),
+        named: order.named.clone(),
+        unresolved: order.unresolved,
+        left_out: Vec::new(),
+        canary: order.canary,
+    };
+    let mut request = request::of(&args, &typed, &targets)?;
+    if request.ports != order.ports {
+        return Err(other(&path, "its ports mean something else now"));
+    }
+    request.seed = Some(left.scan.seed);
+    request.left = Some(Box::new(left));
+    voice.notice(&format!("resuming {}", path.display()));
+    let keeper = Keeper::going_on(&path, order)?;
+    scan::probe(&args, request, keeper, voice)
+}
+
+/// Reads a journal.
+pub(crate) fn read(path: &Path) -> Result<JournalReading> {
+    let file = File::open(path).map_err(|cause| Error::io("read", path.display(), cause).of_kind(Kind::Asked))?;
+    read_journal(&mut BufReader::with_capacity(1 << 16, file), &path.display().to_string())
+}
+
+fn last_interrupted() -> Result<PathBuf> {
+    let is_left = |path: &PathBuf| {
+        let summary = read(path).ok().map(|reading| reading.summary);
+        summary.is_some_and(|summary| history::course(path, summary.as_ref()) == Course::Interrupted)
+    };
+    history::journals()?.into_iter().rev().find(is_left).ok_or_else(|| {
+        Error::asked("resume", "a scan", "none was interrupted").hint("synprobe history lists them; synprobe resume JOURNAL takes one up")
+    })
+}
+
+/// Whether the files that targets were read from are as they were.
+fn unchanged(order: &Order) -> Result<()> {
+    for (path, digest) in &order.inputs {
+        let path = order.directory.join(path);
+        let content = fs::read(&path).map_err(|cause| Error::io("read", path.display(), cause).of_kind(Kind::Asked))?;
+        if Order::digest(&content) != *digest {
+            let error = Error::asked("resume", path.display(), "this file of targets has changed since the scan began");
+            return Err(error.hint("restore it, or begin the scan anew"));
+        }
+    }
+    Ok(())
+}
+
+fn other(path: &Path, cause: &str) -> Error {
+    Error::asked("resume", path.display(), format!("its command means nothing here: {}", cause.lines().next().unwrap_or_default()))
+}

@@ -1,0 +1,57 @@
+//! The journal of a scan: its JSON lines, and between them what a scan that was killed needs to be taken up again.
+//!
+//! Lines of the types that [`Json`](super::Json) writes mean the same here. Beside them stand:
+//!
+//! | type | holds |
+//! |---|---|
+//! | `journal` | once, after `scan`: what decides the scan as it was resolved, so that nothing is asked of a name server or a file again |
+//! | `stage` | a part of the scan begins: its hosts and ports, and by how many senders it is shared |
+//! | `answered` | targets that answered and have no line of their own, by reason: their indices in the stage, a Roaring bitmap in base64 |
+//! | `pass` | a pass over silent targets begins: the blocks it asks, as a bitmap |
+//! | `knowledge` | what canaries have shown, and of each block that has changed what is known |
+//! | `progress` | the end of what belongs together, some twenty times a second: places, counts, and the digest of all bytes before its line |
+//!
+//! The cookie key is never written: whoever reads a journal cannot forge an answer. What stands after the last `progress` line was being
+//! written when the scan was killed, and is asked again.
+
+mod bits;
+mod line;
+mod read;
+mod write;
+
+use std::path::PathBuf;
+
+pub use read::{JournalReading, read_journal};
+pub use write::Journal;
+
+use crate::target::{AddressSet, PortSet, Target};
+
+/// What decides a scan, as it was resolved when it began.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
+    /// Where the command was given: its paths begin there.
+    pub directory: PathBuf,
+    /// What is probed, exclusions taken out.
+    pub addresses: AddressSet,
+    /// Of these, those named singly.
+    pub named: AddressSet,
+    /// Ports of each.
+    pub ports: PortSet,
+    /// A target known to answer.
+    pub canary: Option<Target>,
+    /// Names that did not resolve.
+    pub unresolved: u64,
+    /// Files that targets and exclusions were read from, with the digests of what they held.
+    pub inputs: Vec<(PathBuf, String)>,
+}
+
+impl Order {
+    /// The digest of a file that targets were read from: SHA-256 in hexadecimal digits.
+    pub fn digest(content: &[u8]) -> String {
+        use sha2::Digest;
+        bits::hex(&sha2::Sha256::digest(content))
+    }
+}
+
+#[cfg(test)]
+mod tests;

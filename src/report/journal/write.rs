@@ -1,0 +1,221 @@
+//! Writing a journal: what belongs together leaves in one `write`.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::{self, Write};
+
+use roaring::RoaringTreemap;
+use sha2::{Digest, Sha256};
+
+use super::Order;
+use super::bits;
+use super::line::{Answered, KnowledgeLine, Line, OrderLine, PassLine, Progress, StageLine};
+use crate::report::{Json, Report};
+use crate::scan::{
+    BlockState, Checkpoint, Finding, HostRecord, Knowledge, LeftScan, LeftStage, Milestone, Outcome, Place, RateChange, ScanRecord, Spent,
+    Summary,
+};
+use crate::target::Target;
+
+/// A journal being written. Nothing leaves before [`Journal::settle`], which writes all that was told since the last one.
+pub struct Journal {
+    out: Box<dyn Write + Send>,
+    /// The lines that are to be written.
+    json: Json<Vec<u8>>,
+    digest: Sha256,
+    /// By stage: answers without a line of their own.
+    answered: BTreeMap<(usize, Outcome), RoaringTreemap>,
+    places: BTreeMap<(usize, u64, u8), Place>,
+    /// By stage: what was written last.
+    blocks: HashMap<usize, Vec<BlockState>>,
+    stages: HashSet<usize>,
+    /// Findings that stand in it already, because the scan was taken up.
+    told: HashSet<Target>,
+    /// It could not be written for so long that it ends here.
+    is_given_up: bool,
+}
+
+impl Journal {
+    /// The beginning of a scan, or of one that is taken up, with everything that was known of it.
+    ///
+    /// # Errors
+    /// It could not be written.
+    pub fn begin(out: Box<dyn Write + Send>, scan: &ScanRecord, order: &Order, left: Option<&LeftScan>) -> io::Result<Self> {
+        let mut journal = Self {
+            out,
+            json: Json::new(Vec::new()),
+            digest: Sha256::new(),
+            answered: BTreeMap::new(),
+            places: BTreeMap::new(),
+            blocks: HashMap::new(),
+            stages: HashSet::new(),
+            told: HashSet::new(),
+            is_given_up: false,
+        };
+        journal.json.begin(scan)?;
+        journal.line(&Line::Journal(Box::new(OrderLine::of(order))))?;
+        if let Some(left) = left {
+            for stage in left.stages.iter().chain(&left.connect) {
+                journal.stage(stage)?;
+            }
+            let mut told: Vec<&Finding> = left.told.values().collect();
+            told.sort_unstable_by_key(|finding| (finding.time, finding.target));
+            told.into_iter().try_for_each(|finding| journal.finding(finding))?;
+            journal.told = left.told.keys().copied().collect();
+        }
+        journal.settle(&left.map(|left| left.spent).unwrap_or_default())?;
+        Ok(journal)
+    }
+
+    /// A stage begins, or goes on.
+    ///
+    /// # Errors
+    /// None: it is written later.
+    pub fn stage(&mut self, stage: &LeftStage) -> io::Result<()> {
+        if !self.stages.insert(stage.number) {
+            return Ok(());
+        }
+        self.line(&Line::Stage(StageLine::of(stage)))?;
+        for (outcome, targets) in &stage.answered {
+            self.answers(stage.number, *outcome, targets)?;
+        }
+        if let Some((pass, blocks)) = &stage.pass {
+            self.pass(stage.number, *pass, blocks)?;
+        }
+        if let Some(knowledge) = &stage.knowledge {
+            self.knowledge(stage.number, knowledge)?;
+        }
+        self.places.extend(stage.places.iter().map(|place| ((stage.number, place.sender, place.attempt), *place)));
+        Ok(())
+    }
+
+    /// A target answered that has no line of its own.
+    pub fn answer(&mut self, stage: usize, index: u64, outcome: Outcome) {
+        self.answered.entry((stage, outcome)).or_default().insert(index);
+    }
+
+    /// How far a sender is.
+    ///
+    /// # Errors
+    /// None: it is written later.
+    pub fn checkpoint(&mut self, checkpoint: &Checkpoint) -> io::Result<()> {
+        let stage = checkpoint.stage;
+        match &checkpoint.what {
+            Milestone::Place(place) => {
+                self.places.insert((stage, place.sender, place.attempt), *place);
+                Ok(())
+            }
+            Milestone::Pass { pass, blocks } => self.pass(stage, *pass, blocks),
+            Milestone::Knowledge(knowledge) => self.knowledge(stage, knowledge),
+        }
+    }
+
+    /// A port was learned.
+    ///
+    /// # Errors
+    /// None: it is written later.
+    pub fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+        if self.told.contains(&finding.target) { Ok(()) } else { self.json.finding(finding) }
+    }
+
+    /// The rate changed.
+    ///
+    /// # Errors
+    /// None: it is written later.
+    pub fn rate(&mut self, change: &RateChange) -> io::Result<()> {
+        self.json.rate(change)
+    }
+
+    /// A host is settled.
+    ///
+    /// # Errors
+    /// None: it is written later.
+    pub fn host(&mut self, host: &HostRecord) -> io::Result<()> {
+        self.json.host(host)
+    }
+
+    /// All that was told since the last time belongs together: writes it.
+    ///
+    /// # Errors
+    /// The output could not be written. It is tried again with what is told next, as long as that fits into memory; then the journal ends
+    /// where it was, and what came later would be asked again.
+    pub fn settle(&mut self, spent: &Spent) -> io::Result<()> {
+        self.gather()?;
+        let places = self.places.iter().map(|((stage, ..), place)| (*stage, *place)).collect();
+        let bytes = std::mem::take(self.json.out());
+        let digest = self.digest.clone().chain_update(&bytes);
+        *self.json.out() = bytes;
+        self.line(&Line::Progress(Progress::of(spent, places, bits::hex(&digest.finalize()))))?;
+        self.write()
+    }
+
+    /// The scan has ended.
+    ///
+    /// # Errors
+    /// The output could not be written.
+    pub fn end(&mut self, summary: &Summary) -> io::Result<()> {
+        self.gather()?;
+        self.json.end(summary)?;
+        self.write()?;
+        self.out.flush()
+    }
+
+    fn gather(&mut self) -> io::Result<()> {
+        std::mem::take(&mut self.answered).into_iter().try_for_each(|((stage, outcome), targets)| self.answers(stage, outcome, &targets))
+    }
+
+    fn answers(&mut self, stage: usize, outcome: Outcome, targets: &RoaringTreemap) -> io::Result<()> {
+        self.line(&Line::Answered(Answered {
+            stage,
+            state: outcome.state.as_str().into(),
+            reason: outcome.reason.as_str().into(),
+            reason_addr: outcome.reason_addr,
+            targets: bits::of_targets(targets),
+        }))
+    }
+
+    fn pass(&mut self, stage: usize, pass: u8, blocks: &[u32]) -> io::Result<()> {
+        self.line(&Line::Pass(PassLine { stage, pass, blocks: bits::of_numbers(blocks.iter().copied()) }))
+    }
+
+    /// What has changed since this was last told.
+    fn knowledge(&mut self, stage: usize, knowledge: &Knowledge) -> io::Result<()> {
+        let Knowledge { canaries, unseen, blocks } = knowledge;
+        let before = self.blocks.entry(stage).or_default();
+        let numbered = || (0_u32..).zip(blocks).filter(|(number, block)| before.get(*number as usize) != Some(block));
+        let line = KnowledgeLine {
+            stage,
+            canaries: *canaries,
+            unseen: *unseen,
+            count: blocks.len(),
+            changed: bits::of_numbers(numbered().map(|(number, _)| number)),
+            blocks: bits::of_blocks(numbered().map(|(_, block)| block)),
+        };
+        before.clone_from(blocks);
+        self.line(&Line::Knowledge(line))
+    }
+
+    fn line(&mut self, line: &Line<'_>) -> io::Result<()> {
+        let out = self.json.out();
+        serde_json::to_writer(&mut *out, line)?;
+        out.push(b'\n');
+        Ok(())
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        if self.is_given_up {
+            self.json.out().clear();
+            return Ok(());
+        }
+        let written = self.out.write_all(self.json.out());
+        if written.is_ok() {
+            self.digest.update(self.json.out());
+            self.json.out().clear();
+        } else if self.json.out().len() > MOST_WAITING {
+            self.is_given_up = true;
+        }
+        written
+    }
+}
+
+/// Bytes that may wait for a disk that is full.
+const MOST_WAITING: usize = 64 << 20;

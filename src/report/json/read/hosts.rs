@@ -1,0 +1,176 @@
+//! Ports that were told before their host, kept until it is.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::scan::{Finding, HostRecord, HostState, Outcome, Reason, ScanRecord, State, Summary};
+use crate::target::Target;
+use crate::time::Time;
+
+/// What is known of hosts that are not settled, and the counts of those that are.
+#[derive(Debug, Default)]
+pub(super) struct Hosts {
+    waiting: HashMap<IpAddr, Vec<Kept>>,
+    counts: Summary,
+    last: Time,
+}
+
+/// A finding without its address, in a third of its size: millions may wait.
+#[derive(Clone, Debug)]
+struct Kept {
+    time: Time,
+    reason_addr: Option<Box<IpAddr>>,
+    rtt: Option<std::num::NonZeroU32>,
+    port: u16,
+    state: State,
+    reason: Reason,
+    ttl: Option<u8>,
+    attempt: u8,
+    is_zero_window: bool,
+}
+
+const _: () = assert!(size_of::<Kept>() <= 32);
+
+impl Hosts {
+    /// A port was told.
+    pub(super) fn port(&mut self, finding: &Finding) -> Result<(), String> {
+        let kept = Kept::of(finding).ok_or("its round-trip time is over an hour")?;
+        self.passed(finding.time);
+        self.waiting.entry(finding.target.addr).or_default().push(kept);
+        Ok(())
+    }
+
+    /// Something was told of this moment.
+    pub(super) fn passed(&mut self, time: Time) {
+        self.last = self.last.max(time);
+    }
+
+    /// A host is settled: gives it its ports, of which so many were said to be open.
+    pub(super) fn settle(&mut self, mut host: Box<HostRecord>, open: u64) -> Result<Box<HostRecord>, String> {
+        let addr = host.addr;
+        host.ports = self.waiting.remove(&addr).unwrap_or_default().into_iter().map(|kept| kept.finding(addr)).collect();
+        host.ports.sort_by_key(|finding| finding.target.port);
+        let told = host.ports.iter().filter(|finding| finding.outcome.state == State::Open).count() as u64;
+        if told != open {
+            return Err(format!("{addr} has {open} open ports, but {told} were recorded before"));
+        }
+        self.count(&host);
+        Ok(host)
+    }
+
+    /// Hosts with ports and without a record of their own, ascending by address.
+    pub(super) fn unsettled(&mut self) -> Vec<HostRecord> {
+        let mut waiting: Vec<_> = std::mem::take(&mut self.waiting).into_iter().collect();
+        waiting.sort_unstable_by_key(|(addr, _)| *addr);
+        let hosts: Vec<_> = waiting.into_iter().map(|(addr, ports)| host_of(addr, ports)).collect();
+        for host in &hosts {
+            self.count(host);
+        }
+        hosts
+    }
+
+    /// What is known of the whole; what was not told counts as not probed.
+    pub(super) fn summary(&self, scan: &ScanRecord) -> Summary {
+        let counts = &self.counts;
+        let told = counts.open + counts.closed + counts.filtered + counts.unanswered;
+        let known = counts.hosts_up + counts.hosts_down + counts.hosts_filtered;
+        Summary {
+            elapsed: self.last.since(Time::ZERO),
+            addresses: scan.addresses,
+            targets: scan.targets,
+            hosts_not_probed: scan.addresses.saturating_sub(known),
+            not_probed: scan.targets.saturating_sub(told),
+            answered: counts.open + counts.closed + counts.filtered,
+            interrupted: true,
+            path_proven: counts.open + counts.closed + counts.hosts_up > 0,
+            incomplete: vec![CUT_SHORT.to_owned()],
+            ..counts.clone()
+        }
+    }
+
+    fn count(&mut self, host: &HostRecord) {
+        let counts = &mut self.counts;
+        *match host.state {
+            HostState::Up => &mut counts.hosts_up,
+            HostState::Down => &mut counts.hosts_down,
+            HostState::Filtered => &mut counts.hosts_filtered,
+            HostState::NoReply | HostState::NotProbed => &mut counts.hosts_not_probed,
+        } += 1;
+        counts.hosts_suspect += u64::from(host.suspect.is_some());
+        counts.open += host.ports.iter().filter(|finding| finding.outcome.state == State::Open).count() as u64;
+        counts.closed += host.closed.values().sum::<u64>();
+        counts.filtered += host.filtered.values().sum::<u64>();
+        counts.unanswered += host.unanswered;
+    }
+}
+
+const CUT_SHORT: &str =
+    "the record ends without a summary, for the scan was killed or still runs; what it does not tell counts as not probed";
+
+/// A host of which nothing is known but the ports that were told.
+fn host_of(addr: IpAddr, ports: Vec<Kept>) -> HostRecord {
+    let mut ports: Vec<Finding> = ports.into_iter().map(|kept| kept.finding(addr)).collect();
+    let own = |finding: &&Finding| finding.outcome.reason_addr.is_none() && finding.outcome.reason != Reason::NoResponse;
+    let (state, reason) = match (ports.iter().find(own), ports.first()) {
+        (Some(first), _) => (HostState::Up, first.outcome.reason),
+        (None, Some(said)) => (HostState::Filtered, said.outcome.reason),
+        (None, None) => (HostState::NoReply, Reason::NoResponse),
+    };
+    ports.sort_by_key(|finding| finding.target.port);
+    let by_reason = |state: State| {
+        let mut counts = BTreeMap::new();
+        for finding in ports.iter().filter(|finding| finding.outcome.state == state && finding.outcome.reason != Reason::NoResponse) {
+            *counts.entry(finding.outcome.reason).or_insert(0) += 1;
+        }
+        counts
+    };
+    HostRecord {
+        addr,
+        state,
+        reason,
+        mac: None,
+        names: Vec::new(),
+        rtt: ports.iter().filter_map(|finding| finding.rtt).min(),
+        closed: by_reason(State::Closed),
+        filtered: by_reason(State::Filtered),
+        unanswered: ports.iter().filter(|finding| finding.outcome.reason == Reason::NoResponse).count() as u64,
+        not_probed: 0,
+        suspect: None,
+        ports,
+    }
+}
+
+impl Kept {
+    fn of(finding: &Finding) -> Option<Self> {
+        let Finding { target, outcome, ttl, rtt, attempt, time, .. } = *finding;
+        let rtt = match rtt {
+            // One more, so that zero is one of them.
+            Some(rtt) => Some(u32::try_from(rtt.as_micros() + 1).ok().and_then(std::num::NonZeroU32::new)?),
+            None => None,
+        };
+        Some(Self {
+            time,
+            reason_addr: outcome.reason_addr.map(Box::new),
+            rtt,
+            port: target.port,
+            state: outcome.state,
+            reason: outcome.reason,
+            ttl,
+            attempt,
+            is_zero_window: finding.is_zero_window(),
+        })
+    }
+
+    fn finding(self, addr: IpAddr) -> Finding {
+        Finding {
+            target: Target { addr, port: self.port },
+            outcome: Outcome { state: self.state, reason: self.reason, reason_addr: self.reason_addr.map(|addr| *addr) },
+            ttl: self.ttl,
+            window: self.is_zero_window.then_some(0),
+            rtt: self.rtt.map(|rtt| Duration::from_micros(u64::from(rtt.get() - 1))),
+            attempt: self.attempt,
+            time: self.time,
+        }
+    }
+}
