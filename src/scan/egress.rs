@@ -51,7 +51,7 @@ impl EgressMap {
             map.ranges.push((first.into(), last.into(), number as u32));
         }
         map.ranges.sort_unstable();
-        map.directory = Directory::new(map.ranges.iter().map(|range| range.0.into()));
+        map.directory = Directory::new(&map.ranges.iter().map(|range| range.0.into()));
         map
     }
 

@@ -14,7 +14,7 @@ pub(crate) struct Directory {
 
 impl Directory {
     /// For ascending keys.
-    pub(crate) fn new(keys: impl ExactSizeIterator<Item = u64> + Clone) -> Self {
+    pub(crate) fn new(keys: &(impl ExactSizeIterator<Item = u64> + Clone)) -> Self {
         let (Some(base), Some(last)) = (keys.clone().next(), keys.clone().last()) else { return Self::default() };
         let places = (PLACES_PER_KEY * keys.len()).next_power_of_two().min(MOST_PLACES);
         let bits = u64::BITS - (last - base).leading_zeros();
@@ -67,7 +67,7 @@ mod tests {
         fn finds_what_a_search_finds(keys in prop::collection::btree_set(any::<u64>(), 0..400), shift in 0..64u32, picks in prop::collection::vec(any::<u64>(), 50)) {
             let mut keys: Vec<u64> = keys.iter().map(|key| key >> shift).collect();
             keys.dedup();
-            let directory = Directory::new(keys.iter().copied());
+            let directory = Directory::new(&keys.iter().copied());
             let near = keys.iter().flat_map(|&key| [key.saturating_sub(1), key, key.saturating_add(1)]);
             for number in near.chain(picks.iter().map(|pick| pick >> shift)).chain(picks.iter().copied()) {
                 let expected = keys.partition_point(|&key| key <= number).checked_sub(1);
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn keys_in_one_corner_are_found_too() {
         let keys: Vec<u64> = (0..5000).chain([1 << 40]).collect();
-        let directory = Directory::new(keys.iter().copied());
+        let directory = Directory::new(&keys.iter().copied());
         for number in 0..5000 {
             assert_eq!(directory.last_up_to(number, |n| keys[n]), Some(number as usize));
         }

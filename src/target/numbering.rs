@@ -35,8 +35,8 @@ impl Numbering {
                 span
             })
             .collect();
-        let by_number = Directory::new(spans.iter().map(|span| u64::from(span.start)));
-        let by_address = Directory::new(spans.iter().map(|span| u64::from(span.first)));
+        let by_number = Directory::new(&spans.iter().map(|span| u64::from(span.start)));
+        let by_address = Directory::new(&spans.iter().map(|span| u64::from(span.first)));
         Self { spans, by_number, by_address, len }
     }
 
