@@ -127,6 +127,9 @@ pub mod scan;
 pub mod target;
 pub mod time;
 
+#[doc = include_str!("performance.md")]
+pub mod performance {}
+
 /// The README's examples are tested like any other.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

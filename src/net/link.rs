@@ -51,6 +51,16 @@ pub enum Engine {
     Pnet,
 }
 
+/// Whether frames go through the interface's queueing discipline (Linux packet sockets on Ethernet and tunnels).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Queueing {
+    /// They do: a full queue is felt, and waited for; whoever shares the interface gets a share.
+    #[default]
+    Through,
+    /// Straight to the driver (`PACKET_QDISC_BYPASS`): whatever the administrator has set up there, shaping or fairness, is passed by.
+    Bypass,
+}
+
 /// How to open a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkOptions {
@@ -64,6 +74,8 @@ pub struct LinkOptions {
     pub transmitters: usize,
     /// What proves a TCP reply, for engines that prove in the kernel; the others let whoever reads the frames do it.
     pub proof: Option<Proof>,
+    /// Whether frames go through the interface's queueing discipline.
+    pub queueing: Queueing,
     /// Memory for frames received and not yet read, in bytes. It is part of the process's resident memory once used.
     pub receive_bytes: usize,
 }

@@ -17,7 +17,7 @@ pub mod privilege;
 pub mod route;
 pub mod view;
 
-pub use link::Engine;
+pub use link::{Engine, Queueing};
 
 use std::io;
 use std::time::Duration;

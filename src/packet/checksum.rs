@@ -39,6 +39,12 @@ impl Sum {
         Self(self.0 + word as u64)
     }
 
+    /// Adds what was added to `other`.
+    #[must_use]
+    pub(super) const fn and(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+
     /// Adds two 16-bit words.
     #[must_use]
     pub const fn u32(self, words: u32) -> Self {

@@ -121,8 +121,9 @@ impl SynTemplate {
         let destination = probe.destination.to_bits();
         let ports = u32::from(probe.source_port) << 16 | u32::from(probe.destination_port);
         // The addresses count in both checksums, once as header and once as pseudo-header.
-        let ip = words(self.ip, source, destination);
-        let tcp = words(words(self.tcp, source, destination), ports, probe.sequence);
+        let addresses = words(Sum::ZERO, source, destination);
+        let ip = self.ip.and(addresses);
+        let tcp = words(self.tcp.and(addresses), ports, probe.sequence);
         *packet = self.packet;
         packet[10..12].copy_from_slice(&ip.short_checksum().to_be_bytes());
         packet[12..16].copy_from_slice(&source.to_be_bytes());

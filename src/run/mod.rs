@@ -26,7 +26,7 @@ mod summary;
 mod threads;
 mod unasked;
 
-pub use crate::net::Engine;
+pub use crate::net::{Engine, Queueing};
 pub use clock::{Clock, arrival};
 pub use lockstep::{VirtualClock, lockstep};
 pub use request::{Entry, Event, Evidence, Phase, PlanRecord, Progress, Rate, Request, Show, Stop, Technique};

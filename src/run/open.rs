@@ -81,6 +81,7 @@ impl Raw {
                 last_port: source_ports.last(),
                 transmitters: senders + 1,
                 proof: Some(proof),
+                queueing: request.queueing,
                 receive_bytes: LinkOptions::RECEIVE_BYTES,
             };
             let mut link = open(&planned.name, planned.index, planned.kind, &options)?;

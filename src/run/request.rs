@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::net::Engine;
+use crate::net::{Engine, Queueing};
 use crate::scan::{
     Checkpoint, Discovery, EgressRecord, Finding, HostRecord, LeftScan, LeftStage, Mode, Outcome, Proof, RateChange, ScanRecord, Spent,
     State, Summary,
@@ -121,6 +121,8 @@ pub struct Request {
     pub technique: Technique,
     /// What carries raw packets on Ethernet.
     pub engine: Engine,
+    /// Whether it passes by the interface's queueing discipline.
+    pub queueing: Queueing,
     /// Probes a second over all, whatever is lost; `None` = what the path bears (SYN), or the window of open connections (connect()).
     pub rate: Option<Rate>,
     /// Probes a second over all that are never exceeded, also where the path would bear more.
@@ -182,6 +184,7 @@ impl Request {
             ports,
             technique: Technique::Auto,
             engine: Engine::Packet,
+            queueing: Queueing::Through,
             rate: None,
             max_rate: None,
             host_rate: None,

@@ -56,6 +56,7 @@ impl Outlets {
     }
 
     /// Whether the frame found room. A link that failed has room for everything, and loses it.
+    #[inline]
     fn put(&mut self, shot: &Shot, board: &Board) -> bool {
         let outlet = &mut self.by_link[shot.link];
         if outlet.failure.is_some() {
@@ -93,6 +94,7 @@ impl Outlets {
     }
 }
 
+#[inline]
 fn write(syn: &SynTemplate, slot: &mut [u8], frame: &ShotFrame) -> usize {
     match frame {
         ShotFrame::Syn(probe) => syn.write(slot, probe),
@@ -105,15 +107,7 @@ fn write(syn: &SynTemplate, slot: &mut [u8], frame: &ShotFrame) -> usize {
 pub fn transmit_step(now: Time, source: &mut impl Source, outlets: &mut Outlets, board: &Board) -> Next {
     let next = match source.poll(now) {
         Poll::Send(allowance) => {
-            let mut room = true;
-            for _ in 0..allowance.min(outlets.batch) {
-                let Some(shot) = source.peek(now) else { break };
-                room = outlets.put(&shot, board);
-                if !room {
-                    break;
-                }
-                source.sent(now);
-            }
+            let room = source.emit(now, allowance.min(outlets.batch), &mut |shot| outlets.put(shot, board));
             if room { Next::Again } else { Next::At(now + WHEN_FULL) }
         }
         Poll::Wait(until) => Next::At(until),

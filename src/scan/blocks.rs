@@ -140,15 +140,15 @@ impl Blocks {
         self.open += u64::from(reason == Reason::SynAck);
     }
 
-    /// A target of `block` was asked in pass `pass`.
-    pub(super) fn sent(&mut self, block: u32, pass: u8, now: Time) {
+    /// `count` targets of `block` were asked in pass `pass`.
+    pub(super) fn sent(&mut self, block: u32, pass: u8, count: u32, now: Time) {
         let block = &mut self.list[block as usize];
         if pass == 1 {
-            block.asked += 1;
-            block.silent += 1;
+            block.asked += count;
+            block.silent += count;
         }
         block.asked_in = pass;
-        block.pass.sent += 1.0;
+        block.pass.sent += count as f32;
         block.last = now;
     }
 

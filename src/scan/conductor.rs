@@ -32,6 +32,8 @@ pub struct Conductor {
     last_called: bool,
     /// Whether the frame last peeked at is an ARP request.
     asking: bool,
+    /// No ARP request is due before.
+    quiet_until: Time,
 }
 
 /// What the first sender sends.
@@ -66,6 +68,7 @@ impl Conductor {
             controls: Some(ControlPorts::draw(board.config.seed, &board.config.ports, board.config.canary)),
             last_called: false,
             asking: false,
+            quiet_until: Time::ZERO,
             board,
         }
     }
@@ -76,7 +79,16 @@ impl Conductor {
     }
 
     fn sweep_is_due(&mut self, now: Time) -> bool {
-        !self.board.is_over(now) && matches!(self.sweep.poll(now), Poll::Send(_))
+        // Asked at each probe: the sweep is not, until it has said it would be due.
+        if now < self.quiet_until || self.board.is_over(now) {
+            return false;
+        }
+        match self.sweep.poll(now) {
+            Poll::Send(_) => return true,
+            Poll::Wait(until) => self.quiet_until = until,
+            Poll::Done => self.quiet_until = Time::NEVER,
+        }
+        false
     }
 
     fn sweeping(&mut self, now: Time) -> Poll {
@@ -136,7 +148,7 @@ impl Conductor {
                 return Poll::Wait(now);
             }
             if self.last_called && self.sweep.must_go_on() {
-                self.sweep.last_call(now);
+                self.last_call(now);
                 return Poll::Wait(now);
             }
         }
@@ -256,9 +268,14 @@ impl Conductor {
         self.course = Course::Waiting(now);
         if !self.last_called && !self.board.is_over(now) && !self.board.neighbours.is_empty() && !self.all_known() {
             self.last_called = true;
-            self.sweep.last_call(now);
+            self.last_call(now);
         }
         Poll::Wait(now)
+    }
+
+    fn last_call(&mut self, now: Time) {
+        self.quiet_until = now;
+        self.sweep.last_call(now);
     }
 
     /// When the last probe has been waited for long enough.
@@ -334,6 +351,24 @@ impl Source for Conductor {
             return self.sweep.peek();
         }
         if self.course == Course::Probing { self.prober.as_mut()?.peek(now) } else { None }
+    }
+
+    fn emit(&mut self, now: Time, most: u64, put: &mut impl FnMut(&Shot) -> bool) -> bool {
+        let mut left = most;
+        while left > 0 && (self.asking || self.course != Course::Probing || self.sweep_is_due(now)) {
+            let Some(shot) = self.peek(now) else { return true };
+            if !put(&shot) {
+                return false;
+            }
+            self.sent(now);
+            left -= 1;
+        }
+        match &mut self.prober {
+            _ if left == 0 => true,
+            Some(Lead::Share(prober)) => prober.emit(now, left, put),
+            Some(Lead::Survey(survey)) => survey.emit(now, left, put),
+            None => true,
+        }
     }
 
     fn sent(&mut self, now: Time) {

@@ -1,6 +1,5 @@
 //! Proof of replies: the sequence number of a SYN is a keyed hash of what a true reply must repeat.
 
-use std::hash::Hasher;
 use std::net::Ipv4Addr;
 
 use siphasher::sip::SipHasher24;
@@ -118,9 +117,7 @@ impl Cookie {
         input[8..10].copy_from_slice(&source_port.to_be_bytes());
         input[10..12].copy_from_slice(&flow.port.to_be_bytes());
         input[12] = attempt;
-        let mut hasher = self.hasher;
-        hasher.write(&input);
-        hasher.finish() as u32
+        self.hasher.hash(&input) as u32
     }
 }
 

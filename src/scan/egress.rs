@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::packet::MacAddr;
-use crate::target::AddressRange;
+use crate::target::directory::Directory;
+use crate::target::{AddressRange, AddressSet};
 
 /// The next hop of an egress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct Egress {
 pub struct EgressMap {
     /// First, last, number of the egress; ascending and disjoint.
     ranges: Vec<(u32, u32, u32)>,
+    /// Finds in `ranges` by the first address.
+    directory: Directory,
     egresses: Vec<Egress>,
 }
 
@@ -48,16 +51,34 @@ impl EgressMap {
             map.ranges.push((first.into(), last.into(), number as u32));
         }
         map.ranges.sort_unstable();
+        map.directory = Directory::new(&map.ranges.iter().map(|range| range.0.into()));
         map
     }
 
     /// How `addr` is reached; `None` if it is not.
     #[inline]
     pub fn of(&self, addr: Ipv4Addr) -> Option<&Egress> {
-        let addr = u32::from(addr);
-        let after = self.ranges.partition_point(|&(first, _, _)| first <= addr);
-        let &(_, last, number) = self.ranges.get(after.checked_sub(1)?)?;
-        (addr <= last).then(|| &self.egresses[number as usize])
+        self.number_of(addr).map(|number| self.at(number))
+    }
+
+    /// The number of the egress by which `addr` is reached.
+    #[inline]
+    pub(super) fn number_of(&self, addr: Ipv4Addr) -> Option<u32> {
+        let addr = addr.to_bits();
+        let (_, last, number) = self.ranges[self.directory.last_up_to(addr.into(), |place| self.ranges[place].0.into())?];
+        (addr <= last).then_some(number)
+    }
+
+    /// The egress of a number.
+    #[inline]
+    pub(super) fn at(&self, number: u32) -> &Egress {
+        &self.egresses[number as usize]
+    }
+
+    /// The number of the one egress by which all of `addresses` are reached, if there is such a one.
+    pub(super) fn only(&self, addresses: &AddressSet) -> Option<u32> {
+        let all: AddressSet = self.parts().map(|(range, _)| range).collect();
+        (self.egresses.len() == 1 && addresses.difference(&all).is_empty()).then_some(0)
     }
 
     /// Every range with its egress.

@@ -1,6 +1,7 @@
 //! WHEN and WHY a probe is sent, and what a reply proves: pure decisions. Time is passed in; the same seed and inputs give the same outputs.
 
 mod agenda;
+mod aim;
 mod answered;
 mod askings;
 mod blocks;
@@ -34,6 +35,7 @@ mod survey;
 mod suspicion;
 mod sweep;
 mod tour;
+mod unpublished;
 mod windows;
 
 pub use answered::Answered;

@@ -1,19 +1,16 @@
 //! Which probe leaves next: cursors over the order, one for each attempt, the later ones trailing.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::aim::Ahead;
 use super::board::Board;
 use super::checkpoint::{LeftStage, Milestone, Place, Trail};
-use super::cookie::Flow;
 use super::cursors::Cursors;
 use super::discovery::Discovery;
-use super::egress::NextHop;
 use super::pacer::Pacer;
-use super::stage::Stage;
-use crate::packet::{Hop, Probe};
-use crate::target::Target;
+use super::unpublished::Unpublished;
+use crate::packet::Probe;
 use crate::time::Time;
 
 /// What a sender should do now.
@@ -65,6 +62,22 @@ pub trait Source {
     fn peek(&mut self, now: Time) -> Option<Shot>;
     /// The frame last peeked at is on its way.
     fn sent(&mut self, now: Time);
+
+    /// Passes up to `most` frames to `put`, until that finds no room; whether it found room for all.
+    #[inline]
+    fn emit(&mut self, now: Time, most: u64, put: &mut impl FnMut(&Shot) -> bool) -> bool
+    where
+        Self: Sized,
+    {
+        for _ in 0..most {
+            let Some(shot) = self.peek(now) else { return true };
+            if !put(&shot) {
+                return false;
+            }
+            self.sent(now);
+        }
+        true
+    }
 }
 
 /// One sender's share of a stage: positions `sender, sender + senders, …` of the order.
@@ -76,25 +89,18 @@ pub struct Prober {
     /// How many positions the share has.
     steps: u64,
     cursors: Cursors,
+    /// By attempt.
+    ahead: Vec<Ahead>,
     /// Attempts that are being made; more are opened where repeats bring answers.
     attempts: u8,
     /// Between the attempts at a target, as known when last polled.
     delay: Duration,
-    last_sent: Time,
     pacer: Pacer,
     pending: Option<Pending>,
     unpublished: Unpublished,
     finished: bool,
     /// By attempt: where it was when, for whoever wants to take it up.
     trails: Vec<Trail>,
-}
-
-/// What was sent since the board was last told. Told once a poll: a shared counter raised at each probe is fought over by all threads.
-#[derive(Debug, Default)]
-struct Unpublished {
-    probes: u64,
-    /// Of these, first attempts.
-    targets: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -115,9 +121,11 @@ impl Prober {
             sender,
             steps: (len + senders - 1 - sender) / senders,
             cursors: Cursors::new(board.config.attempts),
+            ahead: (0..board.config.most_attempts.max(board.config.attempts))
+                .map(|_| Ahead::new(&board, board.stages.at(stage), senders))
+                .collect(),
             attempts: board.config.attempts,
             delay: delay(&board),
-            last_sent: Time::ZERO,
             pacer: Pacer::new((rate / senders).max(1)),
             pending: None,
             unpublished: Unpublished::default(),
@@ -175,17 +183,9 @@ impl Prober {
 
     /// Tells the board what was sent, and how far the first attempt is.
     fn publish(&mut self) {
-        let Unpublished { probes, targets } = std::mem::take(&mut self.unpublished);
-        let counters = &self.board.counters;
-        if probes > 0 {
-            counters.probes.add(probes);
-            counters.last_sent.raise_to(self.last_sent.as_nanos());
-        }
+        self.unpublished.publish(&self.board.counters);
         if let Some(stage) = self.board.stages.at(self.stage) {
             stage.took(self.sender, self.cursors.at(1));
-            if targets > 0 {
-                counters.targets_probed.add(targets);
-            }
         }
     }
 
@@ -201,7 +201,7 @@ impl Prober {
         if self.pending.is_some() {
             return Seek::Ready;
         }
-        let Self { board, cursors, delay, .. } = self;
+        let Self { board, cursors, ahead, delay, .. } = self;
         let Some(stage) = board.stages.at(self.stage) else { return Seek::Exhausted };
         let mut later = Time::NEVER;
         let mut skipped = 0;
@@ -210,7 +210,9 @@ impl Prober {
             later = later.min(until);
             while cursors.at(attempt) < limit {
                 let step = cursors.at(attempt);
-                if let Some(shot) = aim_at(board, stage, step * board.config.senders + self.sender, attempt) {
+                let position = step * board.config.senders + self.sender;
+                let aim = ahead[usize::from(attempt) - 1].at(board, stage, position, attempt);
+                if let Some(&shot) = aim.shot(stage) {
                     self.pending = Some(Pending { shot, attempt, step });
                     return Seek::Ready;
                 }
@@ -232,7 +234,7 @@ impl Prober {
             return Seek::Exhausted;
         }
         // The last attempt has its time; then what it brought says whether another pays.
-        let settled = self.last_sent + *delay;
+        let settled = self.unpublished.last_sent + *delay;
         if now < settled {
             return Seek::Later(settled);
         }
@@ -258,7 +260,7 @@ impl Source for Prober {
         self.tell(now);
         match self.seek(now) {
             Seek::Ready => match self.pacer.allowance(now) {
-                0 => Poll::Wait(self.pacer.next()),
+                0 => Poll::Wait(self.pacer.ripe()),
                 allowance => Poll::Send(allowance),
             },
             Seek::Later(until) => Poll::Wait(until),
@@ -274,13 +276,59 @@ impl Source for Prober {
     fn sent(&mut self, now: Time) {
         let Some(Pending { attempt, step, shot }) = self.pending.take() else { return };
         self.pacer.spend(now, 1);
-        self.last_sent = now;
+        self.unpublished.last_sent = now;
         self.unpublished.probes += 1;
         if let Some(stage) = self.board.stages.at(self.stage) {
             self.unpublished.targets += u64::from(attempt == 1 && stage.counts(shot.frame.port()));
             stage.sent(self.sender, attempt, step, now);
         }
         self.cursors.advance(attempt, step + 1, now);
+    }
+
+    /// What may leave at one moment does not change while it does: each attempt, the most trailing first, takes the steps released to it.
+    fn emit(&mut self, now: Time, most: u64, put: &mut impl FnMut(&Shot) -> bool) -> bool {
+        let mut left = most;
+        if let Some(Pending { shot, .. }) = &self.pending {
+            if !put(shot) {
+                return false;
+            }
+            self.sent(now);
+            left -= 1;
+        }
+        let Self { board, cursors, ahead, .. } = self;
+        let Some(stage) = board.stages.at(self.stage) else { return true };
+        for attempt in (1..=self.attempts).rev() {
+            let (limit, _) = cursors.release(attempt, self.steps, now, self.delay);
+            let (first, marks) = (cursors.at(attempt), stage.marks_of(self.sender, attempt));
+            let (mut step, mut room, before) = (first, true, left);
+            // Those passed over count too, or a scan whose targets have answered would not look at the clock.
+            let limit = limit.min(first + most);
+            while room && left > 0 && step < limit {
+                let aim = ahead[usize::from(attempt) - 1].at(board, stage, step * board.config.senders + self.sender, attempt);
+                if let Some(shot) = aim.shot(stage) {
+                    room = put(shot);
+                    if !room {
+                        break;
+                    }
+                    marks.sent(step, now);
+                    self.unpublished.targets += u64::from(attempt == 1 && stage.counts(shot.frame.port()));
+                    left -= 1;
+                }
+                step += 1;
+            }
+            if step > first {
+                cursors.advance(attempt, step, now);
+            }
+            if left < before {
+                self.pacer.spend(now, before - left);
+                self.unpublished.probes += before - left;
+                self.unpublished.last_sent = now;
+            }
+            if !room || left == 0 {
+                return room;
+            }
+        }
+        true
     }
 }
 
@@ -293,29 +341,6 @@ enum Seek {
     Ready,
     Later(Time),
     Exhausted,
-}
-
-/// The probe of `attempt` at `position`; `None` if its target has answered or cannot be reached now.
-#[inline]
-fn aim_at(board: &Board, stage: &Stage, position: u64, attempt: u8) -> Option<Shot> {
-    let index = stage.order.index(position);
-    if stage.answered.contains(index) { None } else { aim(board, stage, index, attempt) }
-}
-
-/// The probe of `attempt` for target `index`; `None` if it cannot be reached now.
-#[inline]
-pub(super) fn aim(board: &Board, stage: &Stage, index: u64, attempt: u8) -> Option<Shot> {
-    let Target { addr: IpAddr::V4(addr), port } = stage.space.get(index) else { return None };
-    let egress = board.egresses.of(addr)?;
-    let hop = match egress.hop {
-        NextHop::None => Hop::Ip,
-        NextHop::OnLink(source) => Hop::Ethernet { source, destination: board.neighbours.mac(addr)? },
-        NextHop::Gateway(source, number) => Hop::Ethernet { source, destination: board.neighbours.gateway(number)? },
-    };
-    let (source_port, sequence) = board.cookie.probe(Flow { source: egress.source, destination: addr, port }, attempt);
-    let probe = Probe { hop, source: egress.source, destination: addr, source_port, destination_port: port, sequence };
-    let frame = if port == Discovery::ECHO { ShotFrame::Echo(probe) } else { ShotFrame::Syn(probe) };
-    Some(Shot { link: egress.link, frame })
 }
 
 /// Answers vary by this where round trips are short.

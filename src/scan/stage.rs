@@ -97,8 +97,14 @@ impl Stage {
     /// Notes that attempt `attempt` (from 1) at `step` of `sender`'s share leaves now.
     #[inline]
     pub fn sent(&self, sender: u64, attempt: u8, step: u64, now: Time) {
+        self.marks_of(sender, attempt).sent(step, now);
+    }
+
+    /// Where `sender` marks when its steps of `attempt` (from 1) leave.
+    #[inline]
+    pub(super) fn marks_of(&self, sender: u64, attempt: u8) -> &Marks {
         let (positions, rate) = self.share;
-        self.marks(sender, attempt).get_or_init(|| Marks::new(positions, rate)).sent(step, now);
+        self.marks(sender, attempt).get_or_init(|| Marks::new(positions, rate))
     }
 
     /// Notes that `sender` has taken the steps below `step` with the first attempt.

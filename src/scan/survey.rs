@@ -11,6 +11,7 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
+use super::aim::Ahead;
 use super::blocks::{Blocks, Estimate};
 use super::board::Board;
 use super::canary::{Asked, Responders};
@@ -25,6 +26,7 @@ use super::pacer::Pacer;
 use super::prober::{Poll, Shot, Source};
 use super::rate::{AdaptiveRate, Baseline, FixedRate, Limit, RateController};
 use super::tour::{Hosts, LagMeter, LocalMeter, Tour};
+use super::unpublished::Unpublished;
 use super::windows::{Purpose, Windows};
 use crate::time::Time;
 
@@ -45,7 +47,12 @@ pub struct Survey {
     tour: Tour,
     hosts: Hosts,
     host_pace: HostPace,
+    ahead: Ahead,
     pending: Option<Pending>,
+    lot: Lot,
+    unpublished: Unpublished,
+    /// Share of slots that are canaries, as known when last polled.
+    share: f64,
     local: LocalMeter,
     lag: LagMeter,
     end: Option<End>,
@@ -72,6 +79,14 @@ struct Pending {
     /// The host's number in the stage.
     host: u64,
     what: What,
+}
+
+/// Probes of the pass that left together, for targets of one block: they enter the account together, for that takes longer than sending one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lot {
+    block: u32,
+    left: Time,
+    count: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -111,8 +126,12 @@ impl Survey {
             blocks,
             evidence: Evidence::default(),
             hosts: Hosts((ports > 1 && hosts <= MOST_HOSTS).then(|| vec![ports; hosts as usize])),
-            host_pace: HostPace::new(hosts, config.host_rate),
+            host_pace: HostPace::new(hosts, ports, config.host_rate),
+            ahead: Ahead::new(&board, board.stages.at(stage), 1),
             pending: None,
+            lot: Lot::default(),
+            unpublished: Unpublished::default(),
+            share: 0.0,
             local: LocalMeter::default(),
             lag: LagMeter::default(),
             end: None,
@@ -139,6 +158,7 @@ impl Survey {
 
     /// What is known when the stage has ended; late answers are taken in first.
     pub fn conclude(&mut self, now: Time) {
+        self.account();
         self.listen();
         if self.end.is_none() {
             self.end(now, Some(Shortfall::Time));
@@ -250,6 +270,7 @@ impl Survey {
         if self.tour.sent_out.is_some_and(|since| settled && now >= since + self.windows.patience()) {
             self.next_pass(now);
         }
+        self.share = self.share();
     }
 
     /// What keeps the rate from rising; a retry pass is kept below what the first has proven, and says what kept that one.
@@ -346,6 +367,8 @@ impl Survey {
 
 impl Source for Survey {
     fn poll(&mut self, now: Time) -> Poll {
+        self.account();
+        self.unpublished.publish(&self.board.counters);
         if self.is_over(now) {
             return Poll::Done;
         }
@@ -355,7 +378,7 @@ impl Source for Survey {
         }
         match self.seek(now) {
             None => match self.pacer.allowance(now) {
-                0 => Poll::Wait(self.pacer.next().min(now + GLANCE)),
+                0 => Poll::Wait(self.pacer.ripe().min(now + GLANCE)),
                 allowance => Poll::Send(allowance),
             },
             Some(until) => {
@@ -365,6 +388,7 @@ impl Source for Survey {
         }
     }
 
+    #[inline]
     fn peek(&mut self, now: Time) -> Option<Shot> {
         if self.end.is_some() {
             return None;
@@ -373,37 +397,91 @@ impl Source for Survey {
         self.pending.map(|pending| pending.shot)
     }
 
+    #[inline]
     fn sent(&mut self, now: Time) {
         let Some(Pending { what, host, shot }) = self.pending.take() else { return };
         self.tour.is_drawn = false;
-        self.pacer.spend(now, 1);
-        let board = &self.board;
-        board.counters.probes.add(1);
-        board.counters.last_sent.raise_to(now.as_nanos());
-        if let Some(achieved) = self.local.sent(now, self.rate.rate()) {
-            self.rate.local_limit(now, achieved);
-        }
         self.host_pace.spend(host, now);
-        let window = self.windows.now(now, self.tour.pass == 1, &mut *self.rate);
-        match what {
-            What::Position(position) => {
-                let block = self.blocks.of(position);
-                window.sent(block);
-                self.blocks.sent(block, self.tour.pass, now);
-                let Some(stage) = board.stages.at(self.stage) else { return };
-                stage.sent(0, self.tour.pass, position, now);
-                if self.tour.pass == 1 && stage.counts(shot.frame.port()) {
-                    board.counters.targets_probed.add(1);
-                }
-                self.tour.passed(stage, position);
+        let What::Position(position) = what else { return self.sent_beside(now, what) };
+        let Some(stage) = self.board.stages.at(self.stage) else { return };
+        stage.sent(0, self.tour.pass, position, now);
+        if self.tour.pass == 1 && stage.counts(shot.frame.port()) {
+            self.unpublished.targets += 1;
+        }
+        // It is the tour's place until this probe has left.
+        let block = self.tour.blocks.get(self.tour.place).copied().unwrap_or_default();
+        self.tour.passed(stage, position);
+        self.enter(block, now, 1);
+    }
+
+    fn emit(&mut self, now: Time, most: u64, put: &mut impl FnMut(&Shot) -> bool) -> bool {
+        let mut left = most;
+        while left > 0 {
+            let (sent, lot, room) = self.go_on(now, left, put);
+            left -= sent;
+            if !room {
+                return false;
             }
-            What::Canary { asked, purpose } => {
-                self.windows.ask(now, asked, purpose);
-                board.counters.canaries.add(1);
-                if purpose == Purpose::Audit {
-                    self.evidence.audited();
-                }
+            if let Some(lot) = lot
+                && !self.seek_beside(now, lot)
+            {
+                continue;
             }
+            // Whatever else is due: a canary, the next block, the end.
+            if left > 0 {
+                let Some(shot) = self.peek(now) else { return true };
+                if !put(&shot) {
+                    return false;
+                }
+                self.sent(now);
+                left -= 1;
+            }
+        }
+        true
+    }
+}
+
+impl Survey {
+    /// A canary or an audit is on its way.
+    fn sent_beside(&mut self, now: Time, what: What) {
+        let What::Canary { asked, purpose } = what else { return };
+        self.account();
+        self.leave(now, 1);
+        self.windows.now(now, self.tour.pass == 1, &mut *self.rate);
+        self.windows.ask(now, asked, purpose);
+        self.unpublished.canaries += 1;
+        if purpose == Purpose::Audit {
+            self.evidence.audited();
+        }
+    }
+
+    /// `more` targets of `block` leave now.
+    #[inline]
+    fn enter(&mut self, block: u32, now: Time, more: u32) {
+        if (self.lot.block, self.lot.left) != (block, now) {
+            self.account();
+        }
+        self.lot = Lot { block, left: now, count: self.lot.count + more };
+    }
+
+    /// Enters the lot under way into the account.
+    fn account(&mut self) {
+        let Lot { block, left, count } = std::mem::take(&mut self.lot);
+        if count > 0 {
+            self.leave(left, count);
+            self.windows.now(left, self.tour.pass == 1, &mut *self.rate).sent(block, count);
+            self.blocks.sent(block, self.tour.pass, count, left);
+        }
+    }
+
+    /// So many probes left.
+    fn leave(&mut self, now: Time, count: u32) {
+        self.pacer.spend(now, count.into());
+        self.unpublished.probes += u64::from(count);
+        self.unpublished.last_sent = now;
+        if let Some(achieved) = self.local.sent(now, count, self.rate.rate()) {
+            self.rate.local_limit(now, achieved);
+            self.share = self.share();
         }
     }
 }

@@ -83,12 +83,12 @@ impl Hosts {
 }
 
 impl LocalMeter {
-    /// A probe leaves; what is achieved, if it is far less than what was due, for three spans in a row.
-    pub(super) fn sent(&mut self, now: Time, rate: f64) -> Option<f64> {
+    /// `count` probes leave; what is achieved, if it is far less than what was due, for three spans in a row.
+    pub(super) fn sent(&mut self, now: Time, count: u32, rate: f64) -> Option<f64> {
         if self.rate.to_bits() != rate.to_bits() {
             *self = Self { began: now, rate, ..Self::default() };
         }
-        self.sent += 1.0;
+        self.sent += f64::from(count);
         let span = now.since(self.began);
         if span < SPAN {
             return None;

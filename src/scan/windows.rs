@@ -228,13 +228,13 @@ impl Windows {
 }
 
 impl Window {
-    /// A probe of the pass left, for a target in `block`.
-    pub(super) fn sent(&mut self, block: u32) {
-        self.sent += 1;
-        self.left += 1;
+    /// `more` probes of the pass left, for targets in `block`.
+    pub(super) fn sent(&mut self, block: u32, more: u32) {
+        self.sent += more;
+        self.left += more;
         match self.blocks.last_mut() {
-            Some((last, count)) if *last == block => *count += 1,
-            _ => self.blocks.push((block, 1)),
+            Some((last, count)) if *last == block => *count += more,
+            _ => self.blocks.push((block, more)),
         }
     }
 }

@@ -109,6 +109,11 @@ impl AddressSet {
         Self { v4: Ranges::default(), v6: self.v6.clone() }
     }
 
+    /// First and last of each IPv4 range, ascending.
+    pub(super) fn v4_spans(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        self.v4.iter()
+    }
+
     fn v4_len(&self) -> u64 {
         // At most 2^32.
         self.v4.len() as u64

@@ -2,7 +2,9 @@
 
 mod address_range;
 mod address_set;
+pub(crate) mod directory;
 pub mod list;
+mod numbering;
 mod octets;
 mod permutation;
 pub mod popular;

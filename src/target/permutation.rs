@@ -51,6 +51,25 @@ impl Permutation {
         value
     }
 
+    /// As [`Self::index`] for several positions, in half the time for each: a round waits for the one before, so the rounds of one position
+    /// leave the processor idle, and those of its neighbours fill it.
+    #[inline]
+    pub fn indices<const N: usize>(&self, positions: [u64; N]) -> [u64; N] {
+        let (mut highs, mut lows) = (positions.map(|value| value >> self.low_bits), positions.map(|value| value & self.low_mask));
+        for &[a, b] in self.keys.as_chunks().0 {
+            for (high, low) in highs.iter_mut().zip(&mut lows) {
+                (*high, *low) = self.pair(a, b, *high, *low);
+            }
+        }
+        std::array::from_fn(|place| {
+            let mut value = highs[place] << self.low_bits | lows[place];
+            while value >= self.len {
+                value = self.forward(value);
+            }
+            value
+        })
+    }
+
     /// The position at which `index` is visited: the inverse of `index`.
     #[inline]
     pub fn position(&self, index: u64) -> u64 {
@@ -65,12 +84,18 @@ impl Permutation {
     #[inline]
     fn forward(&self, value: u64) -> u64 {
         let (mut high, mut low) = (value >> self.low_bits, value & self.low_mask);
-        for [a, b] in self.keys.as_chunks().0 {
-            high += scale(a.mix(low), self.highs);
-            high -= if high >= self.highs { self.highs } else { 0 };
-            low ^= b.mix(high) & self.low_mask;
+        for &[a, b] in self.keys.as_chunks().0 {
+            (high, low) = self.pair(a, b, high, low);
         }
         high << self.low_bits | low
+    }
+
+    /// Two rounds.
+    #[inline]
+    fn pair(&self, a: RoundKey, b: RoundKey, high: u64, low: u64) -> (u64, u64) {
+        let sum = high + scale(a.mix(low), self.highs);
+        let high = sum - if sum >= self.highs { self.highs } else { 0 };
+        (high, low ^ b.mix(high) & self.low_mask)
     }
 
     #[inline]
@@ -159,6 +184,8 @@ mod tests {
                 prop_assert_eq!(order.position(index), position);
                 prop_assert!(order.index(order.position(position)) == position);
             }
+            let several: [u64; 8] = std::array::from_fn(|n| picks[n] % len);
+            prop_assert_eq!(order.indices(several), several.map(|position| order.index(position)));
         }
     }
 

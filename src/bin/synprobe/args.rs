@@ -179,6 +179,10 @@ pub(crate) struct ScanArgs {
     #[arg(long, value_name = "NAME", default_value = "packet")]
     pub(crate) engine: EngineArg,
 
+    /// Hand frames straight to the driver, past the interface's queueing discipline: past shaping and fairness too
+    #[arg(long)]
+    pub(crate) bypass_qdisc: bool,
+
     /// A target known to answer: proves that the path works when nothing else does
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) canary: Option<String>,

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use synprobe::error::{Error, Result};
 use synprobe::net::privilege::Privilege;
 use synprobe::report::Format;
-use synprobe::run::{Evidence, Rate, Request, Show, Technique};
+use synprobe::run::{Evidence, Queueing, Rate, Request, Show, Technique};
 use synprobe::scan::Discovery;
 use synprobe::target::PortSet;
 
@@ -26,6 +26,7 @@ pub(crate) fn of(args: &Args, typed: &[OsString], targets: &Targets) -> Result<R
         named: targets.named.clone(),
         technique: technique(&args.scan),
         engine: args.scan.engine.into(),
+        queueing: if args.scan.bypass_qdisc { Queueing::Bypass } else { Queueing::Through },
         rate: fixed(&args.scan),
         max_rate,
         host_rate,

@@ -14,29 +14,29 @@ use super::packet_socket::PacketTransmitter;
 use super::raw_ip::RawIpTransmitter;
 use super::ring::{RingReceiver, Subscription};
 use crate::error::Result;
-use crate::net::link::{Link, LinkKind, LinkOptions, failed};
+use crate::net::link::{Link, LinkKind, LinkOptions, Queueing, failed};
 use crate::net::{Receiver, Transmitter};
 use crate::packet::{FilterSpec, Instruction, Medium, filter};
 
 /// As [`crate::net::link::open`], with the packet engine.
 pub(in crate::net) fn open(name: &str, index: u32, kind: LinkKind, options: &LinkOptions) -> Result<Link> {
     let subscription = Subscription { index, medium: kind.medium(), filter: &program(kind, options), bytes: options.receive_bytes };
-    join(name, kind, &subscription, options.transmitters)
+    join(name, kind, &subscription, options.transmitters, options.queueing)
 }
 
 /// As [`crate::net::link::tap`].
 pub(in crate::net) fn tap(name: &str, index: u32, kind: LinkKind, receive_bytes: usize) -> Result<Link> {
-    join(name, kind, &Subscription { index, medium: kind.medium(), filter: &[ACCEPT], bytes: receive_bytes }, 1)
+    join(name, kind, &Subscription { index, medium: kind.medium(), filter: &[ACCEPT], bytes: receive_bytes }, 1, Queueing::Through)
 }
 
-fn join(name: &str, kind: LinkKind, subscription: &Subscription<'_>, transmitters: usize) -> Result<Link> {
+fn join(name: &str, kind: LinkKind, subscription: &Subscription<'_>, transmitters: usize, queueing: Queueing) -> Result<Link> {
     let explain = |(operation, error)| failed(operation, name, error);
     let &Subscription { index, medium, .. } = subscription;
     let receiver = RingReceiver::open(subscription).map_err(explain)?;
     let transmitters = (0..transmitters.max(1))
         .map(|_| -> std::result::Result<Box<dyn Transmitter>, _> {
             Ok(match kind {
-                LinkKind::Ethernet | LinkKind::Tunnel => Box::new(PacketTransmitter::open(index, medium)?),
+                LinkKind::Ethernet | LinkKind::Tunnel => Box::new(PacketTransmitter::open(index, medium, queueing)?),
                 LinkKind::Loopback => Box::new(RawIpTransmitter::open()?),
             })
         })

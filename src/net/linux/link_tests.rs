@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::testbed::{Kept, PORT, index, isolated, link, opened, options, put, receive_until, send, silence, veth, wiring};
 use super::tun::Tun;
 use crate::net::Frame;
-use crate::net::link::{Engine, LinkKind, LinkOptions, open, tap};
+use crate::net::link::{Engine, LinkKind, LinkOptions, Queueing, open, tap};
 use crate::packet::{
     ArpReply, Checksums, FRAME_CAPACITY, Hop, MacAddr, Medium, Probe, Reply, SynTemplate, TcpFlags, TcpReply, TcpSegment, write_arp_reply,
     write_tcp,
@@ -187,6 +187,15 @@ isolated! {
         }
         assert!(sequences.into_iter().eq(0..250), "in order, none twice");
         assert_eq!((taken, left.transmitters[0].refused()), (250, 0));
+        // Asked to, frames pass it by.
+        let past = LinkOptions { queueing: Queueing::Bypass, ..options(Engine::Packet) };
+        let mut past = opened(open("left", index("left"), LinkKind::Ethernet, &past));
+        for number in 0..250 {
+            put(&mut *past.transmitters[0], &syn_ack(number));
+        }
+        assert_eq!(past.transmitters[0].flush().unwrap(), 250);
+        let kept = receive_until(&mut *right.receiver, |kept| kept.len() >= 250);
+        assert!(kept.iter().map(|kept| parse(kept).sequence).eq(0..250));
     }
 
     fn a_frame_the_kernel_refuses_does_not_hold_up_others() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::testing::rerun_in_namespace;
 use super::veth::Wiring;
 use crate::error::Result;
-use crate::net::link::{Engine, Link, LinkKind, LinkOptions, open};
+use crate::net::link::{Engine, Link, LinkKind, LinkOptions, Queueing, open};
 use crate::net::{Frame, Receiver, Transmitter};
 use crate::packet::{Checksums, Medium};
 
@@ -73,7 +73,15 @@ pub(super) fn index(name: &str) -> u32 {
 
 /// The options of [`link()`].
 pub(super) fn options(engine: Engine) -> LinkOptions {
-    LinkOptions { engine, first_port: PORT, last_port: PORT + 255, transmitters: 1, proof: None, receive_bytes: 1 << 20 }
+    LinkOptions {
+        engine,
+        first_port: PORT,
+        last_port: PORT + 255,
+        transmitters: 1,
+        queueing: Queueing::Through,
+        proof: None,
+        receive_bytes: 1 << 20,
+    }
 }
 
 /// Queues one frame.

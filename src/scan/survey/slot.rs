@@ -3,14 +3,16 @@
 use rand::RngExt;
 
 use super::{FIRST_GAP, GLANCE, IN_THE_DARK, Pending, Survey, What};
+use crate::scan::Shot;
+use crate::scan::aim::aim;
 use crate::scan::canary::Asked;
-use crate::scan::prober::aim;
 use crate::scan::rate::Limit;
 use crate::scan::windows::Purpose;
 use crate::time::Time;
 
 impl Survey {
     /// Aims the next probe, if one may leave now; else when to look again.
+    #[inline]
     pub(super) fn seek(&mut self, now: Time) -> Option<Time> {
         if self.pending.is_some() {
             return None;
@@ -27,20 +29,66 @@ impl Survey {
         if now < self.tour.begins {
             return Some(self.tour.begins.min(now + GLANCE));
         }
-        if !std::mem::replace(&mut self.tour.is_drawn, true) && self.seek_beside(now) {
-            return None;
+        if !std::mem::replace(&mut self.tour.is_drawn, true) {
+            let lot = self.random.random();
+            if self.seek_beside(now, lot) {
+                return None;
+            }
         }
         self.seek_next(now)
     }
 
+    /// Passes the next targets of the block under way to `put`, up to `most`, until the lot falls on a slot that is not for them. How many
+    /// left, the lot if there was such a one, and whether there was room.
+    pub(super) fn go_on(&mut self, now: Time, most: u64, put: &mut impl FnMut(&Shot) -> bool) -> (u64, Option<f64>, bool) {
+        let (mut sent, mut lot, mut room) = (0, None, true);
+        let Self { board, tour, blocks, host_pace, ahead, random, .. } = self;
+        let is_free =
+            self.end.is_none() && self.pending.is_none() && tour.sent_out.is_none() && now >= tour.begins && !self.rate.is_paused();
+        let (Some(stage), Some(&block)) = (board.stages.at(self.stage), tour.blocks.get(tour.place).filter(|_| is_free)) else {
+            return (sent, lot, room);
+        };
+        let share = if self.responders.is_empty() { 0.0 } else { self.share };
+        let end = blocks.positions(block).end.min(tour.position + most);
+        let marks = stage.marks_of(0, tour.pass);
+        let mut position = tour.position;
+        while position < end {
+            let aim = ahead.at(board, stage, position, tour.pass);
+            if let Some(shot) = aim.shot(stage) {
+                if !std::mem::replace(&mut tour.is_drawn, true) {
+                    lot = Some(random.random()).filter(|&lot| lot < share || lot >= AUDITS_FROM);
+                }
+                if lot.is_some() || host_pace.due(aim.host) > now {
+                    break;
+                }
+                room = put(shot);
+                if !room {
+                    break;
+                }
+                tour.is_drawn = false;
+                host_pace.spend(aim.host, now);
+                marks.sent(position, now);
+                self.unpublished.targets += u64::from(tour.pass == 1 && stage.counts(shot.frame.port()));
+                sent += 1;
+            }
+            position += 1;
+        }
+        if let Some(last) = position.checked_sub(1).filter(|last| *last >= tour.position) {
+            tour.passed(stage, last);
+        }
+        if sent > 0 {
+            self.enter(block, now, sent as u32);
+        }
+        (sent, lot, room)
+    }
+
     /// By lot: a canary or an audit in this slot. Every n-th slot would fall in step with a policer.
-    fn seek_beside(&mut self, now: Time) -> bool {
-        let lot: f64 = self.random.random();
+    pub(super) fn seek_beside(&mut self, now: Time, lot: f64) -> bool {
         if lot >= AUDITS_FROM {
             let share = (2000.0 / self.blocks_len()).clamp(0.01, 0.02);
             return lot < AUDITS_FROM + share && self.audit(now);
         }
-        if self.responders.is_empty() || lot >= self.share() {
+        if self.responders.is_empty() || lot >= self.share {
             return false;
         }
         if let Some(asked) = self.responders.due_follow_up(now) {
@@ -60,7 +108,7 @@ impl Survey {
     }
 
     /// Share of slots that are canaries.
-    fn share(&self) -> f64 {
+    pub(super) fn share(&self) -> f64 {
         let (rate, ratio) = (self.rate.rate(), self.rate.epochs().past.ratio());
         let few = ratio * rate < 500.0 || self.tour.pass > 1;
         let share = match few {
@@ -107,7 +155,7 @@ impl Survey {
 
     /// The next silent target of the pass.
     fn seek_next(&mut self, now: Time) -> Option<Time> {
-        let Self { board, tour, blocks, host_pace, .. } = self;
+        let Self { board, tour, blocks, host_pace, ahead, .. } = self;
         let Some(stage) = board.stages.at(self.stage) else { return Some(Time::NEVER) };
         for _ in 0..SKIP_AT_ONCE {
             let Some(&block) = tour.blocks.get(tour.place) else {
@@ -122,9 +170,8 @@ impl Survey {
                 continue;
             }
             let position = tour.position;
-            let index = stage.order.index(position);
-            let shot = if stage.answered.contains(index) { None } else { aim(board, stage, index, tour.pass) };
-            let host = stage.space.host_of(index);
+            let aim = ahead.at(board, stage, position, tour.pass);
+            let (shot, host) = (aim.shot(stage).copied(), aim.host);
             let due = host_pace.due(host);
             if shot.is_some() && due > now {
                 // The next would wait for the same host soon: in a uniform order all get on evenly.

@@ -6,7 +6,7 @@ use synprobe::net::interface::interfaces;
 use synprobe::net::link::{LinkKind, LinkOptions, open};
 use synprobe::net::linux::veth::NewRoute;
 use synprobe::packet::{Hop, Probe, SynTemplate};
-use synprobe::run::{Engine, Request, Technique};
+use synprobe::run::{Engine, Queueing, Request, Technique};
 use synprobe::scan::{HostState, Reason, State};
 
 use super::bed::{Bed, PEER_MAC, addresses, nft, request, scan, targets};
@@ -97,8 +97,15 @@ fn a_firewall_here_leaves_no_half_open_connection_there() {
 /// From this machine to the peer's port, and no more.
 fn send_a_syn(port: u16) {
     let interface = interfaces().unwrap().into_iter().find(|interface| interface.name == "scan0").unwrap();
-    let options =
-        LinkOptions { engine: Engine::Packet, first_port: 50_000, last_port: 50_000, transmitters: 1, proof: None, receive_bytes: 1 << 20 };
+    let options = LinkOptions {
+        engine: Engine::Packet,
+        first_port: 50_000,
+        last_port: 50_000,
+        transmitters: 1,
+        proof: None,
+        queueing: Queueing::Through,
+        receive_bytes: 1 << 20,
+    };
     let mut link = open("scan0", interface.index, LinkKind::Ethernet, &options).unwrap();
     let probe = Probe {
         hop: Hop::Ethernet { source: interface.mac.unwrap(), destination: PEER_MAC },

@@ -20,7 +20,9 @@ use std::io;
 pub(crate) use clock::KernelClock;
 pub(crate) use message::{InetDestination, To, send_many};
 pub(crate) use mmap::BlockRing;
-pub(crate) use packet::{Buffer, Layout, LinkAddress, bind, dropped, enlarge_buffer, ignore_outgoing, map_ring, use_version_3};
+pub(crate) use packet::{
+    Buffer, Layout, LinkAddress, bind, bypass_queueing, dropped, enlarge_buffer, ignore_outgoing, map_ring, use_version_3,
+};
 pub(crate) use poll::{Readiness, wait_readable};
 pub(crate) use shared::SharedMemory;
 

@@ -42,6 +42,12 @@ pub(crate) fn ignore_outgoing(socket: BorrowedFd<'_>) -> io::Result<()> {
     set(socket, libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING, &on)
 }
 
+/// Frames go straight to the driver (`PACKET_QDISC_BYPASS`, Linux 3.14).
+pub(crate) fn bypass_queueing(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let on: c_int = 1;
+    set(socket, libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, &on)
+}
+
 /// Rings of the socket have the layout `TPACKET_V3`.
 pub(crate) fn use_version_3(socket: BorrowedFd<'_>) -> io::Result<()> {
     let version = libc::tpacket_versions::TPACKET_V3 as c_int;

@@ -91,12 +91,17 @@ impl Hosts {
     pub(super) fn unsettled(&mut self) -> Vec<HostRecord> {
         let mut unlisted = std::mem::take(&mut self.unlisted);
         let mut waiting: BTreeMap<_, _> = std::mem::take(&mut self.waiting).into_iter().collect();
-        unlisted.keys().for_each(|addr| _ = waiting.entry(*addr).or_default());
+        for addr in unlisted.keys() {
+            waiting.entry(*addr).or_default();
+        }
         let hosts: Vec<_> = waiting
             .into_iter()
             .map(|(addr, ports)| {
                 let host = host_of(addr, ports);
-                unlisted.remove(&addr).map_or_else(|| host.clone(), |more| more.beside(host.clone()))
+                match unlisted.remove(&addr) {
+                    Some(more) => more.beside(host),
+                    None => host,
+                }
             })
             .collect();
         for host in &hosts {
@@ -147,7 +152,9 @@ impl Unlisted {
     /// The host, with what it answered beside.
     fn beside(self, mut host: HostRecord) -> HostRecord {
         let add = |counts: &mut BTreeMap<Reason, u64>, more: BTreeMap<Reason, u64>| {
-            more.into_iter().for_each(|(reason, count)| *counts.entry(reason).or_default() += count);
+            for (reason, count) in more {
+                *counts.entry(reason).or_default() += count;
+            }
         };
         match (host.state, self.own) {
             (HostState::Up, _) => {}

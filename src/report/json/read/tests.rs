@@ -127,7 +127,7 @@ fn a_journals_own_records_are_passed_over() {
     let pass = r#"{"type":"pass","stage":0,"pass":2,"blocks":""}"#;
     let lines: Vec<&str> = record.lines().flat_map(|line| [line, stage, pass]).collect();
     assert_eq!(rewritten(&strict(&format!("{}\n", lines.join("\n"))).0), record);
-    assert!(refused(&format!("{}{{\"type\":\"answered\"}}\n", record)).contains("no line of a journal"));
+    assert!(refused(&format!("{record}{{\"type\":\"answered\"}}\n")).contains("no line of a journal"));
 }
 
 #[test]
