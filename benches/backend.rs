@@ -122,6 +122,7 @@ fn transmitter(name: &str) -> Box<dyn Transmitter> {
         last_port: 40_015,
         transmitters: 1,
         queueing: Queueing::Through,
+        proof: None,
         receive_bytes: 1 << 17,
     };
     open(name, index, LinkKind::Ethernet, &options).expect("root in its own namespace").transmitters.remove(0)
