@@ -43,6 +43,7 @@ fn scanned(end: End, dir: &Path) -> Option<()> {
         }
     };
     let mut command = Command::new(wrapper);
+    command.env("XDG_STATE_HOME", spawn::state());
     command.args(*options).args(["--", "sh", "-c", &script, env!("CARGO_BIN_EXE_synprobe")]).env("LC_ALL", "C");
     let output = command.output().unwrap();
     assert!(output.status.success(), "{end:?}: {output:?}");
@@ -214,6 +215,7 @@ fn a_scan_and_the_conversion_of_its_record_come_out_alike() {
             outputs("converted")
         );
         let mut command = Command::new(wrapper);
+        command.env("XDG_STATE_HOME", spawn::state());
         command.args(*options).args(["--", "sh", "-c", &script, env!("CARGO_BIN_EXE_synprobe")]).env("LC_ALL", "C");
         let output = command.output().unwrap();
         assert!(output.status.success(), "{scan}: {output:?}");
@@ -236,7 +238,7 @@ fn a_record_that_cannot_be_read_leaves_no_files() {
     let dir = tempfile::tempdir().unwrap();
     let record = dir.path().join("scan.json");
     let begin = r#"{"type":"scan","schema_version":1,"version":"0.1.0","arguments":[],"seed":"1","started":1.5,"mode":"syn","addresses":1,"ports":1,"targets":1,"port_list":"80","egresses":[]}"#;
-    std::fs::write(&record, format!("{begin}\nnonsense\n{{\"type\":\"progress\"}}\n")).unwrap();
+    std::fs::write(&record, format!("{begin}\nnonsense\n{{\"type\":\"pass\",\"stage\":0,\"pass\":2,\"blocks\":\"\"}}\n")).unwrap();
     let outputs = ["csv", "xml", "sqlite"].map(|format| format!("{format}:{}", dir.path().join(format).display()));
     let [csv, xml, sqlite] = &outputs;
     let record = record.display().to_string();
@@ -260,10 +262,16 @@ fn a_file_gets_its_name_in_the_folder_of_who_called_sudo() {
     if chown(dir.path(), Some(NOBODY), Some(NOBODY)).is_err() {
         return eprintln!("SKIPPED: only root can give a folder away");
     }
+    // It will belong to the user too, so that other tests may not write there.
+    let state = tempfile::tempdir().unwrap();
     let outputs = ["xml", "text", "json", "sqlite"].map(|format| format!("-o {format}:{}", dir.path().join(format).display())).join(" ");
     let script =
         format!("ip link set lo up || exit 77; SUDO_UID={NOBODY} SUDO_GID={NOBODY} exec $0 -q -n --connect 127.0.0.1 -p 20-25 {outputs}");
-    let output = Command::new("unshare").args(["--net", "--", "sh", "-c", &script, env!("CARGO_BIN_EXE_synprobe")]).output().unwrap();
+    let output = Command::new("unshare")
+        .args(["--net", "--", "sh", "-c", &script, env!("CARGO_BIN_EXE_synprobe")])
+        .env("XDG_STATE_HOME", state.path())
+        .output()
+        .unwrap();
     if output.status.code() == Some(77) {
         return eprintln!("SKIPPED: there is no ip program to bring loopback up");
     }

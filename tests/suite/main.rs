@@ -7,6 +7,7 @@ mod discovery;
 #[cfg(target_os = "linux")]
 mod formats;
 mod fuzz;
+mod journal;
 #[cfg(target_os = "linux")]
 mod kernel;
 mod layers;

@@ -10,7 +10,11 @@ use crate::spawn;
 #[test]
 fn terminal_sessions() {
     if std::env::var_os(INSIDE).is_some() {
-        trycmd::TestCases::new().env("LC_ALL", "C").case("tests/cmd/*.trycmd").run();
+        trycmd::TestCases::new()
+            .env("LC_ALL", "C")
+            .env("XDG_STATE_HOME", spawn::state().display().to_string())
+            .case("tests/cmd/*.trycmd")
+            .run();
         return;
     }
     let Some((wrapper, options)) = spawn::namespace() else { return };
@@ -80,7 +84,11 @@ fn with_loopback(script: &str) -> Option<std::process::Output> {
     let (wrapper, options) = spawn::namespace()?;
     let script = format!("ip link set lo up || exit 77\n{script}");
     let mut command = Command::new(wrapper);
-    command.args(*options).args(["--", "sh", "-c", &script, env!("CARGO_BIN_EXE_synprobe")]).env("LC_ALL", "C");
+    command
+        .args(*options)
+        .args(["--", "sh", "-c", &script, env!("CARGO_BIN_EXE_synprobe")])
+        .env("LC_ALL", "C")
+        .env("XDG_STATE_HOME", spawn::state());
     let output = command.output().unwrap();
     if output.status.code() == Some(77) {
         eprintln!("SKIPPED: there is no ip program to bring loopback up");

@@ -47,6 +47,7 @@ fn the_formats_are_written_as_readme_says() {
          command -v sqlite3 >/dev/null || sqlite3() {{ echo SKIPPED: sqlite3 is not installed; }}\n{commands}"
     );
     let mut command = std::process::Command::new(wrapper);
+    command.env("XDG_STATE_HOME", spawn::state());
     let output = command.args(*options).args(["--", "sh", "-c", &script]).current_dir(dir.path()).output().expect("a shell");
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{stdout}{}", String::from_utf8_lossy(&output.stderr));

@@ -1,6 +1,7 @@
 //! The one way a test starts the program: where nothing can leave the machine.
 
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
@@ -44,10 +45,20 @@ pub(crate) fn namespace() -> Option<&'static (&'static str, &'static [&'static s
     found.as_ref()
 }
 
+/// Where the journals of tests go: not to the user's own.
+pub(crate) fn state() -> PathBuf {
+    let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join("state");
+    // Whoever may not write where it was built runs it elsewhere.
+    if std::fs::create_dir_all(&built).is_ok() && tempfile::tempfile_in(&built).is_ok() {
+        return built;
+    }
+    std::env::temp_dir().join(format!("synprobe-state-{}", std::process::id()))
+}
+
 /// With nothing in the environment that changes what is printed.
 fn output(command: &mut Command) -> Output {
     for name in ["NO_COLOR", "CLICOLOR_FORCE", "COLUMNS", "SUDO_UID", "SUDO_GID"] {
         command.env_remove(name);
     }
-    command.env("LC_ALL", "C").output().expect("the program starts")
+    command.env("LC_ALL", "C").env("XDG_STATE_HOME", state()).output().expect("the program starts")
 }

@@ -104,6 +104,7 @@ fn no_thread_of_the_program_holds_a_capability() {
 
 fn command(line: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_synprobe"));
+    command.env("XDG_STATE_HOME", crate::spawn::state());
     command.args(line.split_whitespace()).env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

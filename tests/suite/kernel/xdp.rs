@@ -248,7 +248,12 @@ fn nothing_stays_after_a_kill() {
     let index = bed.here.index("scan0").unwrap();
     let another = || attach(aya::include_bytes_aligned!("xdp/responder.bpf.o"), "respond", index);
     let words = ["10.64.0.0/16", "-p", "80", "--engine", "xdp", "--rate", "100", "-n", "-q"];
-    let mut child = Command::new(env!("CARGO_BIN_EXE_synprobe")).args(words).stdout(Stdio::null()).spawn().unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_synprobe"))
+        .env("XDG_STATE_HOME", crate::spawn::state())
+        .args(words)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
     let within = |seconds: u64, done: &mut dyn FnMut() -> bool| {
         (0..seconds * 20).any(|_| {
             std::thread::sleep(Duration::from_millis(50));
