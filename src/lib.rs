@@ -61,6 +61,7 @@
 //! | whether enough was found, and what is asked again | `scan/completeness.rs`, `scan/blocks.rs`, `scan/survey.rs` |
 //! | when a target is asked again | `scan/cursors.rs`, `Stage::is_worthwhile` in `scan/stage.rs` |
 //! | how far a scan has come, and where one that was ended goes on | `scan/checkpoint.rs`, `scan/survey/memory.rs` |
+//! | what a scan writes down to be resumed | `report/journal`, told by `run/diary.rs`; `run/left.rs` tells it again |
 //! | how neighbours are found, and how many were lost to ARP | `scan/sweep.rs`, `scan/askings.rs` |
 //! | what shows that a routed host is there | `scan/discovery.rs` |
 //! | whom the next stage asks, for which ports | `scan/agenda.rs` |

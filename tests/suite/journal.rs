@@ -71,6 +71,30 @@ fn killed_and_resumed_it_finds_what_one_scan_finds() {
     assert!(share < 1.2, "{share} times the probes");
 }
 
+/// README's commands, after a scan that was killed.
+#[test]
+fn readme_says_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let block = readme.split("<!-- interrupted -->").nth(1).unwrap().split("```").nth(1).unwrap().strip_prefix("sh\n").unwrap();
+    let commands = format!(
+        "sudo() {{ \"$@\"; }}; synprobe() {{ if [ $1 = resume ]; then $0 demo -- \"$@\"; else $0 \"$@\"; fi; }}
+         $0 demo -- 10.20.0.0/24 -p 1-100 --rate 4000 -n -q -o list:found & pid=$!; sleep 1.5; kill -KILL $pid; wait $pid
+         cp state/synprobe/*.journal interrupted.journal
+         set -e; {block}
+         $0 convert -q interrupted.journal -o json:- | tail -1; ls state/synprobe | wc -l"
+    );
+    let Some(output) = script(dir.path(), &commands) else { return };
+    let (said, told) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success() && said.contains("interrupted"), "{said}{told}");
+    assert_eq!(said.lines().last().map(str::trim), Some("0"), "no journal is left: {said}{told}");
+    let summary: serde_json::Value = serde_json::from_str(said.lines().rev().nth(1).unwrap()).unwrap();
+    // What has no line of its own is told of all the same.
+    assert!(summary["closed"].as_u64() > Some(50) && summary["open"].as_u64() > Some(0) && summary["interrupted"] == true, "{summary}");
+    let xml = std::fs::read_to_string(dir.path().join("so-far.xml")).unwrap();
+    assert!(xml.contains("exit=\"error\"") && xml.contains("state=\"open\""), "{xml}");
+}
+
 #[test]
 fn a_killed_connect_scan_goes_on() {
     let dir = tempfile::tempdir().unwrap();
