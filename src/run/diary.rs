@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::connect::ConnectCounters;
 use super::reporter::Reporter;
 use super::request::{Entry, Event};
-use crate::scan::{Board, Checkpoint, Finding, LeftStage, Record, Spent, Stages};
+use crate::scan::{Board, Checkpoint, Finding, LeftStage, Record, Spent, Stages, State};
 use crate::target::TargetSpace;
 use crate::time::Time;
 
@@ -38,7 +38,12 @@ impl Diary {
     pub(super) fn answered(&mut self, record: &Record, finding: &Finding, is_told: bool, board: &Board, reporter: &mut Reporter<'_>) {
         if self.is_kept && !is_told {
             self.stages(board, reporter);
-            let (stage, index) = record.place();
+            if finding.outcome.state == State::Open {
+                // It waits for its host: what it was like would be lost.
+                return reporter.event(Event::Journal(Entry::Finding(*finding)));
+            }
+            let (place, index) = record.place();
+            let Some(stage) = board.stages.at(place).map(|stage| stage.number) else { return };
             reporter.event(Event::Journal(Entry::Answer { stage, index, outcome: finding.outcome }));
         }
     }
@@ -71,9 +76,10 @@ impl Diary {
     ) {
         if let Some(board) = board {
             self.stages(board, reporter);
-            let is_reported = |checkpoint: &Checkpoint| board.stages.at(checkpoint.stage).is_some_and(|stage| stage.reported);
-            for checkpoint in checkpoints.into_iter().filter(is_reported) {
-                reporter.event(Event::Journal(Entry::Checkpoint(checkpoint)));
+            for Checkpoint { stage, what } in checkpoints {
+                if let Some(stage) = board.stages.at(stage).filter(|stage| stage.reported) {
+                    reporter.event(Event::Journal(Entry::Checkpoint(Checkpoint { stage: stage.number, what })));
+                }
             }
         }
         reporter.event(Event::Journal(Entry::Spent(self.spent(now, board, connect))));
@@ -81,13 +87,13 @@ impl Diary {
 
     /// Tells of stages that have begun.
     fn stages(&mut self, board: &Board, reporter: &mut Reporter<'_>) {
-        for (number, stage) in board.stages.iter().skip(self.stages) {
+        for (_, stage) in board.stages.iter().skip(self.stages) {
             self.stages += 1;
             if stage.reported {
                 let told = LeftStage {
                     discovers: stage.presence.is_some(),
                     senders: stage.senders(),
-                    ..LeftStage::new(number, stage.space.addresses().clone(), stage.space.ports().clone())
+                    ..LeftStage::new(stage.number, stage.space.addresses().clone(), stage.space.ports().clone())
                 };
                 reporter.event(Event::Journal(Entry::Stage(Box::new(told))));
             }
@@ -106,10 +112,12 @@ impl Diary {
             malformed: count(|counters| &counters.malformed),
             duplicates: count(|counters| &counters.duplicates),
             receiver_drops: count(|counters| &counters.receiver_drops),
+            send_errors: count(|counters| &counters.send_errors),
+            resets_lost: count(|counters| &counters.resets_lost),
             send_retries: count(|counters| &counters.send_retries),
         })
     }
 }
 
 /// How much a killed scan may forget.
-const EVERY: Duration = Duration::from_millis(50);
+const EVERY: Duration = Duration::from_millis(25);

@@ -8,7 +8,7 @@ use super::request::Request;
 use super::rollcall::mac_of;
 use crate::error::{Error, Result};
 use crate::scan::{Board, EgressRecord, Finding, LeftScan, LeftStage, Reason, State};
-use crate::target::TargetSpace;
+use crate::target::{AddressSet, TargetSpace};
 use crate::time::Time;
 
 /// Tells the findings of the stages that were left, each when it begins: then hardware addresses are known.
@@ -18,9 +18,9 @@ pub(super) struct Replay<'a> {
     connect_told: bool,
 }
 
-/// What connect() had found before.
+/// What had been found before and is in no other count.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Connected {
+pub(super) struct Found {
     pub(super) open: u64,
     pub(super) closed: u64,
     pub(super) filtered: u64,
@@ -76,10 +76,13 @@ fn tell(left: &LeftScan, stage: &LeftStage, board: Option<&Board>, request: &Req
     }
 }
 
-/// What connect() had found before, counted.
-pub(super) fn connected(left: Option<&LeftScan>) -> Connected {
-    let mut all = Connected::default();
-    for (outcome, indices) in left.and_then(|left| left.connect.as_ref()).iter().flat_map(|stage| &stage.answered) {
+/// What had been found by connect(), and in stages of raw probes that were not taken up before the scan ended, counted.
+pub(super) fn counted(left: Option<&LeftScan>, board: Option<&Board>) -> Found {
+    let mut all = Found::default();
+    let Some(left) = left else { return all };
+    let begun = board.map_or(0, |board| board.stages.iter().filter(|(_, stage)| stage.reported).count());
+    let stages = left.connect.iter().chain(left.stages.iter().skip(begun).filter(|stage| !stage.discovers));
+    for (outcome, indices) in stages.flat_map(|stage| &stage.answered) {
         *match (outcome.state, outcome.reason) {
             (State::Open, _) => &mut all.open,
             (State::Closed, _) => &mut all.closed,
@@ -88,6 +91,16 @@ pub(super) fn connected(left: Option<&LeftScan>) -> Connected {
         } += indices.len();
     }
     all
+}
+
+/// Whether somebody who is not this machine had answered.
+pub(super) fn proves_a_path(left: &LeftScan, own: &AddressSet) -> bool {
+    let elsewhere = |stage: &LeftStage| {
+        let first =
+            stage.answered.iter().filter(|(outcome, _)| outcome.reason != Reason::NoResponse).find_map(|(_, indices)| indices.min());
+        first.and_then(|index| stage.addresses.nth(index / u64::from(stage.ports.len()).max(1))).is_some_and(|addr| !own.contains(addr))
+    };
+    left.stages.iter().chain(&left.connect).any(elsewhere)
 }
 
 /// Whether the scan would go on as it began: over the same interfaces, from the same addresses.

@@ -336,6 +336,8 @@ pub enum Entry {
         /// What it answered.
         outcome: Outcome,
     },
+    /// A port is open, which is told when its host is settled.
+    Finding(Finding),
     /// How far a sender is. All answers that it counts on were told before.
     Checkpoint(Checkpoint),
     /// All that was told before belongs together and can be written down; some twenty times a second.

@@ -106,7 +106,8 @@ impl Account<'_> {
             && plan.connect.difference(&plan.own).is_empty();
         let here = ended.board.as_ref().is_some_and(|board| board.counters.proven_here.get() > 0)
             || ended.tally.as_ref().is_some_and(|tally| tally.answered() > 0);
-        elsewhere || ended.connected_elsewhere || ended.canary_answered || (only_here && here)
+        let before = self.request.left.as_ref().is_some_and(|left| left::proves_a_path(left, &plan.own));
+        elsewhere || before || ended.connected_elsewhere || ended.canary_answered || (only_here && here)
     }
 
     /// Whether the deadline came before every target had its attempts.
@@ -116,7 +117,7 @@ impl Account<'_> {
     }
 
     fn connect(&self, summary: &mut Summary, ports: u64) {
-        let left = left::connected(self.request.left.as_deref());
+        let left = left::counted(self.request.left.as_deref(), self.ended.board.as_deref());
         summary.answered += left.open + left.closed + left.filtered;
         summary.open += left.open;
         summary.closed += left.closed;
@@ -184,6 +185,8 @@ fn add_spent(summary: &mut Summary, before: &Spent) {
     summary.malformed += before.malformed;
     summary.duplicates += before.duplicates;
     summary.receiver_drops += before.receiver_drops;
+    summary.send_errors += before.send_errors;
+    summary.resets_lost += before.resets_lost;
     summary.send_retries += before.send_retries;
 }
 

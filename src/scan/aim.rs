@@ -91,7 +91,11 @@ impl Ahead {
             let (host, target) = places[n];
             let shot = target.filter(|_| silent[n]).and_then(|(addr, port)| {
                 let egress = if self.only.is_some() { self.only } else { board.egresses.number_of(addr) };
-                draft(board, egress?, addr, port, attempt)
+                let shot = draft(board, egress?, addr, port, attempt);
+                if shot.is_none() {
+                    stage.passed_over(positions[n]);
+                }
+                shot
             });
             *aim = Aim { position: if positions[n] <= last { positions[n] } else { u64::MAX }, index: indices[n], host, shot };
         }

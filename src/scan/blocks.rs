@@ -358,7 +358,7 @@ impl Block {
         let over_all = |clean: f64| left_out + (1.0 - left_out) * (hot_share * hot_loss + (1.0 - hot_share) * clean);
         self.missed *= over_all(chance);
         self.missed_upper *= over_all(upper);
-        self.clean += u8::from(hot_share < 0.5);
+        self.clean = self.clean.saturating_add(u8::from(hot_share < 0.5));
     }
 }
 

@@ -169,6 +169,10 @@ pub struct Spent {
     pub duplicates: u64,
     /// Replies the kernel could not deliver.
     pub receiver_drops: u64,
+    /// Probes that could not be sent.
+    pub send_errors: u64,
+    /// Resets that could not be sent.
+    pub resets_lost: u64,
     /// Times a device was full.
     pub send_retries: u64,
 }
@@ -186,6 +190,8 @@ impl Spent {
             malformed: self.malformed + more.malformed,
             duplicates: self.duplicates + more.duplicates,
             receiver_drops: self.receiver_drops + more.receiver_drops,
+            send_errors: self.send_errors + more.send_errors,
+            resets_lost: self.resets_lost + more.resets_lost,
             send_retries: self.send_retries + more.send_retries,
         }
     }

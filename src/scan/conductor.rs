@@ -7,6 +7,7 @@ use super::agenda::{Agenda, Part};
 use super::answered::Answered;
 use super::board::{Board, ScanPhase};
 use super::checkpoint::LeftStage;
+use super::lead::{Lead, share};
 use super::prober::{Poll, Prober, Shot, Source};
 use super::stage::Stage;
 use super::survey::Survey;
@@ -26,6 +27,8 @@ pub struct Conductor {
     agenda: Agenda,
     /// How many of the stages that were left are taken up.
     taken_up: usize,
+    /// Since when everybody has been asked by ARP.
+    swept: Option<Time>,
     canary_staged: bool,
     /// Until they are asked.
     controls: Option<ControlPorts>,
@@ -34,15 +37,6 @@ pub struct Conductor {
     asking: bool,
     /// No ARP request is due before.
     quiet_until: Time,
-}
-
-/// What the first sender sends.
-#[derive(Debug)]
-enum Lead {
-    /// Its share of trailing attempts, at a fixed rate.
-    Share(Box<Prober>),
-    /// All of a stage, with account kept.
-    Survey(Box<Survey>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +58,7 @@ impl Conductor {
             helpers: Vec::new(),
             agenda: Agenda::default(),
             taken_up: 0,
+            swept: None,
             canary_staged: false,
             controls: Some(ControlPorts::draw(board.config.seed, &board.config.ports, board.config.canary)),
             last_called: false,
@@ -99,7 +94,12 @@ impl Conductor {
         let poll = self.sweep.poll(now);
         let nobody_to_ask = poll == Poll::Done;
         if nobody_to_ask || self.sweep.is_through() || self.all_known() {
-            self.next_stage(now);
+            let since = *self.swept.get_or_insert(now);
+            if now >= since + LATE_ARP || self.left_is_reachable() {
+                self.next_stage(now);
+            } else if nobody_to_ask {
+                return Poll::Wait(now + GLANCE);
+            }
         }
         self.measure();
         poll
@@ -166,7 +166,6 @@ impl Conductor {
             return;
         }
         let board = Arc::clone(&self.board);
-        let number = board.stages.iter().count();
         let left = board.left().get(self.taken_up);
         if let Some(left) = left {
             self.taken_up += 1;
@@ -175,12 +174,13 @@ impl Conductor {
         if let Some(Part { addresses, ports, discovers }) = left.map(Part::of).or_else(|| self.agenda.next(&board)) {
             let hosts = addresses.len();
             if let Ok(space) = TargetSpace::new(addresses, ports) {
-                let seed = board.config.seed.wrapping_add((left.map_or(number, |left| left.number) as u64) << 32);
+                let number = left.map_or_else(|| self.next_number(), |left| left.number);
+                let seed = board.config.seed.wrapping_add((number as u64) << 32);
                 // Too many targets for a bit each: nothing could be said about the silent.
                 let accounted = board.config.is_accounted() && space.len() <= Answered::LIMIT;
                 let rate = board.config.rate_over(hosts);
                 let (senders, rate) = if accounted { (1, rate.min(MARKED)) } else { (board.config.senders, rate) };
-                let stage = Stage::new(space, seed, senders, board.config.most_attempts, rate, true);
+                let stage = Stage::new(space, seed, senders, board.config.most_attempts, rate, true).numbered(number);
                 let stage = if discovers { stage.discovering(&board.config.ports) } else { stage };
                 if let Some(left) = left {
                     stage.take_up(&board.counters, left);
@@ -198,6 +198,19 @@ impl Conductor {
         } else if let Some((stage, rate)) = self.control_stage() {
             self.begin(now, stage, rate, None);
         }
+    }
+
+    /// A number that no stage has had, in this part of the scan or before.
+    fn next_number(&self) -> usize {
+        let (stages, left) = (&self.board.stages, self.board.left());
+        let used = stages.iter().map(|(_, stage)| stage.number).chain(left.iter().map(|left| left.number));
+        used.map(|number| number + 1).max().unwrap_or(0).max(stages.iter().count())
+    }
+
+    /// Whether everybody of the stage that is taken up next can be asked.
+    fn left_is_reachable(&self) -> bool {
+        let left = self.board.left().get(self.taken_up);
+        left.is_none_or(|left| left.addresses.difference(&self.board.reachable()).is_empty())
     }
 
     fn begin(&mut self, now: Time, stage: Stage, rate: u64, left: Option<&LeftStage>) {
@@ -380,59 +393,6 @@ impl Source for Conductor {
     }
 }
 
-impl Lead {
-    fn poll(&mut self, now: Time) -> Poll {
-        match self {
-            Self::Share(prober) => prober.poll(now),
-            Self::Survey(survey) => survey.poll(now),
-        }
-    }
-
-    fn peek(&mut self, now: Time) -> Option<Shot> {
-        match self {
-            Self::Share(prober) => prober.peek(now),
-            Self::Survey(survey) => survey.peek(now),
-        }
-    }
-
-    fn sent(&mut self, now: Time) {
-        match self {
-            Self::Share(prober) => prober.sent(now),
-            Self::Survey(survey) => survey.sent(now),
-        }
-    }
-
-    fn leading(&self) -> u8 {
-        match self {
-            Self::Share(prober) => prober.leading(),
-            Self::Survey(survey) => survey.pass(),
-        }
-    }
-
-    /// Share of the work that is done, as far as it can be foreseen.
-    fn done(&self) -> f64 {
-        match self {
-            Self::Share(prober) => {
-                let (done, all) = prober.progress();
-                share(done, all)
-            }
-            Self::Survey(survey) => {
-                let (done, all) = survey.progress();
-                let done = share(done, all);
-                // How many passes there will be is not known: most of the work is in the first, and each is smaller than the last.
-                match survey.pass() {
-                    ..=1 => FIRST_PASS * done,
-                    pass => 1.0 - (1.0 - FIRST_PASS) * 0.5_f64.powi(i32::from(pass) - 2) * (1.0 - 0.5 * done),
-                }
-            }
-        }
-    }
-}
-
-fn share(done: u64, all: u64) -> f64 {
-    if all == 0 { 1.0 } else { done as f64 / all as f64 }
-}
-
 /// What to do when two sources are polled: send if either may, else wait for the earlier.
 fn earlier(one: Poll, other: Poll) -> Poll {
     match (one, other) {
@@ -444,10 +404,10 @@ fn earlier(one: Poll, other: Poll) -> Poll {
     }
 }
 
-/// The first pass's part of the work.
-const FIRST_PASS: f64 = 0.8;
 /// Probes a second, before there was any.
 const GUESS: u64 = 10_000;
+/// Hosts of a scan that is taken up, which answered before, are waited for so long.
+const LATE_ARP: Duration = Duration::from_secs(2);
 /// How often something another thread may change is looked at.
 const GLANCE: Duration = Duration::from_millis(2);
 /// Replies on their way when the user ends the scan are still taken.

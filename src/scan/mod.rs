@@ -19,6 +19,7 @@ mod egress;
 mod evidence;
 mod finding_record;
 mod host_pace;
+mod lead;
 mod marks;
 mod neighbours;
 mod observer;

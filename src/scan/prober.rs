@@ -9,6 +9,7 @@ use super::checkpoint::{LeftStage, Milestone, Place, Trail};
 use super::cursors::Cursors;
 use super::discovery::Discovery;
 use super::pacer::Pacer;
+use super::stage::Stage;
 use super::unpublished::Unpublished;
 use crate::packet::Probe;
 use crate::time::Time;
@@ -145,10 +146,12 @@ impl Prober {
         let last = left.places.iter().map(|place| place.attempt).max().unwrap_or(1);
         self.attempts = self.attempts.max(last.min(self.board.config.most_attempts));
         self.cursors = Cursors::left(self.attempts, done);
-        if let Some(stage) = self.board.stages.at(self.stage).filter(|stage| stage.reported) {
-            let ports = u64::from(stage.space.ports().len()).max(1);
-            let counted = done(1) / ports * stage.wanted() + done(1) % ports;
-            self.board.counters.targets_probed.add(counted);
+        if let Some(stage) = self.board.stages.at(self.stage) {
+            let (sender, steps) = (self.sender, done(1));
+            let positions = (0..steps).map(|step| step * now + sender);
+            // Those of other senders are counted there.
+            let is_done = |position: u64| position % now != sender || position / now < steps;
+            self.board.counters.targets_probed.add(stage.counted(left, positions, is_done));
         }
         self
     }
@@ -162,8 +165,9 @@ impl Prober {
         let heard = self.board.hearing.until().min(now);
         let patience = self.board.rtt.largest_probe().map_or(self.delay, |rtt| (3 * rtt).max(JITTER).min(self.delay));
         let until = Time::from_nanos(heard.as_nanos().saturating_sub(patience.as_nanos() as u64));
+        let unreached = self.board.stages.at(self.stage).map_or(u64::MAX, Stage::unreached) / self.board.config.senders;
         for (attempt, trail) in (1..).zip(&mut self.trails) {
-            trail.reach(now, self.cursors.at(attempt));
+            trail.reach(now, self.cursors.at(attempt).min(unreached));
             if let Some(step) = trail.settle(until) {
                 let answers = self.board.stages.at(self.stage).map_or(0, |stage| stage.first_answers(attempt));
                 self.board.checkpoints.tell(self.stage, Milestone::Place(Place { sender: self.sender, attempt, step, answers }));

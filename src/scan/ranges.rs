@@ -55,6 +55,10 @@ impl Ranges {
         }
         let is_open = finding.outcome.state == State::Open;
         let seen = finding.ttl.zip(finding.window).filter(|_| is_open);
+        // Of what was found before the scan was taken up, less may be known.
+        if is_open && seen.is_none() {
+            return Seen::Nothing;
+        }
         let is_full = self.known.len() >= MOST_RANGES;
         match (self.known.entry(number(addr)), seen) {
             (Entry::Vacant(_), _) if is_full => Seen::Nothing,

@@ -28,6 +28,8 @@ pub struct Stage {
     pub reported: bool,
     /// How many ports of each host are open.
     pub opens: Opens,
+    /// What its order was drawn by. It is kept when a scan is taken up, where its place among the stages may be another.
+    pub number: usize,
     /// Who is there, where that is what the stage is to show.
     pub presence: Option<Presence>,
     senders: u64,
@@ -43,6 +45,8 @@ pub struct Stage {
     firsts: Vec<AtomicU64>,
     /// By sender: the steps below this had their first attempt.
     taken: Vec<AtomicU64>,
+    /// The first position whose target could not be asked when it had its turn.
+    unreached: AtomicU64,
     completeness: OnceLock<Completeness>,
 }
 
@@ -56,6 +60,7 @@ impl Stage {
             opens: Opens::new(&space),
             space,
             reported,
+            number: 0,
             presence: None,
             senders,
             marks: (0..senders * u64::from(attempts)).map(|_| OnceLock::new()).collect(),
@@ -63,9 +68,16 @@ impl Stage {
             answers: AtomicU64::new(0),
             firsts: (0..attempts).map(|_| AtomicU64::new(0)).collect(),
             taken: (0..senders).map(|_| AtomicU64::new(0)).collect(),
+            unreached: AtomicU64::new(u64::MAX),
             attempts: u64::from(attempts),
             completeness: OnceLock::new(),
         }
+    }
+
+    /// The same, with this number.
+    #[must_use]
+    pub(super) fn numbered(self, number: usize) -> Self {
+        Self { number, ..self }
     }
 
     /// The same, to show who is there: of its ports only those count that are among `ports`.
@@ -105,6 +117,31 @@ impl Stage {
     pub(super) fn marks_of(&self, sender: u64, attempt: u8) -> &Marks {
         let (positions, rate) = self.share;
         self.marks(sender, attempt).get_or_init(|| Marks::new(positions, rate))
+    }
+
+    /// Notes that the target at `position` was passed over, for no hardware address is known to send to.
+    pub(super) fn passed_over(&self, position: u64) {
+        self.unreached.fetch_min(position, Ordering::Relaxed);
+    }
+
+    /// The first position that was passed over so.
+    pub(super) fn unreached(&self) -> u64 {
+        self.unreached.load(Ordering::Relaxed)
+    }
+
+    /// Of the positions that are done, `is_done`, and of those that had answered before, how many are among what the scan was asked for.
+    pub(super) fn counted(&self, left: &LeftStage, done: impl Iterator<Item = u64>, is_done: impl Fn(u64) -> bool) -> u64 {
+        if !self.reported {
+            return 0;
+        }
+        let counts = |index: u64| self.counts(self.space.port_of(index));
+        let passed = match &self.presence {
+            None => done.count(),
+            Some(_) => done.filter(|position| counts(self.order.index(*position))).count(),
+        };
+        let answered = left.answered.iter().flat_map(|(_, indices)| indices).filter(|index| *index < self.order.len());
+        let beyond = answered.filter(|index| counts(*index) && !is_done(self.order.position(*index)));
+        (passed + beyond.count()) as u64
     }
 
     /// Notes that `sender` has taken the steps below `step` with the first attempt.

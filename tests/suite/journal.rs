@@ -56,18 +56,18 @@ fn killed_and_resumed_it_finds_what_one_scan_finds() {
     let ((whole, _), (parts, lines)) = (listed(&dir.path().join("whole")), listed(&dir.path().join("parts")));
     assert_eq!(parts.len(), lines, "each is told once");
     assert!(!parts.is_empty() && parts == whole, "{:?}", whole.symmetric_difference(&parts).collect::<Vec<_>>());
-    let probes = |name: &str| {
+    let summary = |name: &str| {
         let record = std::fs::read_to_string(dir.path().join(name)).unwrap();
-        let summary: serde_json::Value = serde_json::from_str(record.lines().last().unwrap()).unwrap();
-        assert_eq!(summary["type"], "summary", "{name}");
-        assert_eq!(
-            summary["answered"].as_u64().unwrap() + summary["unanswered"].as_u64().unwrap() + summary["not_probed"].as_u64().unwrap(),
-            summary["targets"].as_u64().unwrap(),
-            "{name}: {summary}"
-        );
-        summary["probes"].as_f64().unwrap()
+        serde_json::from_str::<serde_json::Value>(record.lines().last().unwrap()).unwrap()
     };
-    let share = probes("parts.json") / probes("whole.json");
+    let [whole, parts] = ["whole.json", "parts.json"].map(summary);
+    for field in ["targets", "open", "hosts_up", "hosts_down", "not_probed"] {
+        assert_eq!(whole[field], parts[field], "{field}: {whole} {parts}");
+    }
+    let sum: u64 = ["answered", "unanswered", "not_probed"].map(|field| parts[field].as_u64().unwrap()).iter().sum();
+    assert_eq!(Some(sum), parts["targets"].as_u64(), "{parts}");
+    let probes = |summary: &serde_json::Value| summary["probes"].as_f64().unwrap();
+    let share = probes(&parts) / probes(&whole);
     assert!(share < 1.2, "{share} times the probes");
 }
 
@@ -111,6 +111,31 @@ fn a_killed_connect_scan_goes_on() {
     assert_eq!((summary["answered"].as_u64(), summary["targets"].as_u64()), (Some(3000), Some(3000)), "{summary}");
     assert!(summary["probes"].as_u64().unwrap() < 3200, "{summary}");
 }
+
+/// Under sudo the folder belongs to the user, and the scan gives up the right to write there when it begins.
+#[test]
+fn under_sudo_it_goes_on_with_the_users_journal() {
+    if std::fs::read_to_string("/proc/self/status").is_ok_and(|status| !status.contains("\nUid:\t0\t0\t0\t0\n")) {
+        return eprintln!("SKIPPED: only root can play sudo");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    std::os::unix::fs::chown(dir.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    let commands = format!(
+        "ip link set lo up || exit 77; export SUDO_UID={NOBODY} SUDO_GID={NOBODY}
+         $0 127.0.0.1 -p 1-3000 --rate 1500 --host-rate 1500 -n -q -o list:found & pid=$!; sleep 1.2; kill -KILL $pid; wait $pid
+         $0 resume; echo status $?; stat -c %u state/synprobe state/synprobe/*; $0 history | grep -c ended; ls state/synprobe | wc -l"
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--net", "--", "sh", "-c", &commands, env!("CARGO_BIN_EXE_synprobe")]).current_dir(dir.path());
+    let output = command.env("LC_ALL", "C").env("XDG_STATE_HOME", dir.path().join("state")).output().unwrap();
+    if output.status.code() == Some(77) {
+        return eprintln!("SKIPPED: there is no ip program to bring loopback up");
+    }
+    let said = text(&output.stdout);
+    assert_eq!(said, format!("status 0\n{NOBODY}\n{NOBODY}\n1\n1\n"), "{}", text(&output.stderr));
+}
+
+const NOBODY: u32 = 65_534;
 
 #[test]
 fn what_cannot_be_resumed_is_said_before_the_first_packet() {

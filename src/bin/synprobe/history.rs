@@ -86,8 +86,8 @@ pub(crate) fn journals() -> Result<Vec<PathBuf>> {
 fn prune(journals: &[PathBuf], which: PruneArg, voice: &Voice) -> Result<Status> {
     let mut removed = 0_u64;
     for path in journals {
-        // What cannot be read can not be resumed either.
-        let summary = resume::read(path).map_or(Some(Summary::default()), |reading| reading.summary);
+        // What this version cannot read another may.
+        let summary = resume::read(path).ok().and_then(|reading| reading.summary);
         let goes = match course(path, summary.as_ref()) {
             Course::Running => false,
             Course::Interrupted => which == PruneArg::All,

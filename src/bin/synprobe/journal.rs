@@ -9,11 +9,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use synprobe::error::{Error, Kind, Result};
 use synprobe::report::{Journal, Order, Recorded, Rfc3339};
-use synprobe::run::{Entry, Request};
-use synprobe::scan::{Finding, HostRecord, RateChange, ScanRecord, Summary};
+use synprobe::run::Entry;
+use synprobe::scan::{Finding, HostRecord, LeftScan, RateChange, ScanRecord, Summary};
 
 use crate::args::OutputArgs;
-use crate::outputs::give_to_invoking_user;
+use crate::outputs::{Existing, give_to_invoking_user};
 use crate::record_file::RecordFile;
 use crate::voice::Voice;
 
@@ -31,9 +31,7 @@ pub(crate) struct Keeper {
 
 struct Kept {
     file: File,
-    /// What it is called, and what it is to be called when everything that was known stands in it.
     path: PathBuf,
-    becomes: Option<PathBuf>,
 }
 
 impl Keeper {
@@ -41,8 +39,8 @@ impl Keeper {
     pub(crate) fn open(args: &OutputArgs, order: Order, voice: &Voice) -> Result<Self> {
         let file = match (&args.journal, args.no_journal) {
             (_, true) => None,
-            (Some(path), _) => Some(Kept::new(path, args.sinks.force)?),
-            (None, _) => match folder().and_then(|folder| Kept::new(&folder.join(name()), false)) {
+            (Some(path), _) => Some(Kept::new(path, if args.sinks.force { Existing::Overwritten } else { Existing::Kept })?),
+            (None, _) => match folder().and_then(|folder| Kept::new(&folder.join(name()), Existing::Kept)) {
                 Ok(kept) => Some(kept),
                 Err(error) => {
                     voice.notice(&format!("this scan can not be resumed: {error}; --journal PATH names another place, --no-journal none"));
@@ -54,11 +52,20 @@ impl Keeper {
     }
 
     /// A journal that takes the place of `path`, which it begins with.
-    pub(crate) fn going_on(path: &Path, order: Order) -> Result<Self> {
+    ///
+    /// It takes that place at once: later the right to rename in a folder of the user's is given up.
+    pub(crate) fn going_on(path: &Path, order: Order, left: &LeftScan) -> Result<Self> {
+        let failed = |cause: io::Error| Error::io("write", path.display(), cause).of_kind(Kind::Asked);
         let mut part = path.as_os_str().to_owned();
         part.push(".part");
-        let kept = Kept::new(Path::new(&part), true)?;
-        Ok(Self::with(order, Some(Kept { becomes: Some(path.to_owned()), ..kept })))
+        let part = Path::new(&part);
+        // Of a resumption that was killed at this very moment.
+        _ = fs::remove_file(part);
+        let mut kept = Kept::new(part, Existing::Kept)?;
+        let journal = kept.begin(&left.scan, &order, Some(left)).map_err(failed)?;
+        fs::rename(part, path).map_err(failed)?;
+        path.clone_into(&mut kept.path);
+        Ok(Self { journal: Some(journal), ..Self::with(order, Some(kept)) })
     }
 
     fn with(order: Order, file: Option<Kept>) -> Self {
@@ -70,9 +77,9 @@ impl Keeper {
         self.file.is_some()
     }
 
-    pub(crate) fn begin(&mut self, scan: &ScanRecord, request: &Request, voice: &Voice) {
-        let Some(kept) = &self.file else { return };
-        let begun = kept.begin(&scan.clone().recorded(), &self.order, request);
+    pub(crate) fn begin(&mut self, scan: &ScanRecord, voice: &Voice) {
+        let Some(kept) = self.file.as_ref().filter(|_| self.journal.is_none()) else { return };
+        let begun = kept.begin(&scan.clone().recorded(), &self.order, None);
         match begun {
             Ok(journal) => self.journal = Some(journal),
             Err(error) => self.failed(&error, voice),
@@ -98,6 +105,7 @@ impl Keeper {
                 journal.answer(*stage, *index, *outcome);
                 Ok(())
             }
+            Entry::Finding(finding) => journal.early(&finding.recorded()),
             Entry::Checkpoint(checkpoint) => journal.checkpoint(checkpoint),
             Entry::Spent(spent) => journal.settle(spent),
         });
@@ -143,15 +151,12 @@ impl Keeper {
 
 impl Kept {
     /// Nobody else may read what was found, nor write a journal in use.
-    fn new(path: &Path, replaces: bool) -> Result<Self> {
+    fn new(path: &Path, existing: Existing) -> Result<Self> {
         let failed = |cause: io::Error| Error::io("write", path.display(), cause).of_kind(Kind::Asked);
         let mut options = File::options();
         options.write(true).read(true);
-        if replaces {
-            options.create(true)
-        } else {
-            options.create_new(true)
-        };
+        let is_new = existing == Existing::Kept || !path.exists();
+        options.create_new(is_new);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(path).map_err(|cause| match cause.kind() {
@@ -162,17 +167,17 @@ impl Kept {
             return Err(Error::asked("write", path.display(), "a scan that still runs writes it"));
         }
         file.set_len(0).map_err(failed)?;
-        give_to_invoking_user(&file);
-        Ok(Self { file, path: path.to_owned(), becomes: None })
+        // An existing one may be another's, reached by a link.
+        if is_new {
+            give_to_invoking_user(&file);
+        }
+        Ok(Self { file, path: path.to_owned() })
     }
 
-    fn begin(&self, scan: &ScanRecord, order: &Order, request: &Request) -> io::Result<Journal> {
+    fn begin(&self, scan: &ScanRecord, order: &Order, left: Option<&LeftScan>) -> io::Result<Journal> {
         let out = RecordFile::new(self.file.try_clone()?)?;
-        let journal = Journal::begin(Box::new(out), scan, order, request.left.as_deref())?;
+        let journal = Journal::begin(Box::new(out), scan, order, left)?;
         self.file.sync_data()?;
-        if let Some(path) = &self.becomes {
-            fs::rename(&self.path, path)?;
-        }
         Ok(journal)
     }
 }

@@ -16,8 +16,8 @@ use synprobe::scan::{Finding, HostRecord, Proof, RateChange, ScanRecord, Summary
 use crate::args::SinkArgs;
 use crate::stdout;
 use crate::voice::{Verbosity, Voice};
-pub(crate) use open::give_to_invoking_user;
-use open::{Existing, Made, Opened, Sink};
+pub(crate) use open::{Existing, give_to_invoking_user};
+use open::{Made, Opened, Sink};
 use part::{Part, Publisher};
 
 /// The outputs of a scan.

@@ -56,13 +56,13 @@ pub(crate) fn run(resume: &ResumeArgs) -> Result<Status> {
         return Err(other(&path, "its ports mean something else now"));
     }
     request.seed = Some(left.scan.seed);
-    request.left = Some(Box::new(left));
     let voice = &Voice::new(args.verbosity());
     voice.notice(&format!("resuming {}", path.display()));
     if args.output.sinks.outputs.iter().any(|output| output.format == Format::Pcapng) {
         voice.notice("a journal holds no packets: the capture will have those of ports found from now on");
     }
-    let keeper = Keeper::going_on(&path, order)?;
+    let keeper = Keeper::going_on(&path, order, &left)?;
+    request.left = Some(Box::new(left));
     scan::probe(&args, request, keeper, voice)
 }
 
@@ -73,13 +73,14 @@ pub(crate) fn read(path: &Path) -> Result<JournalReading> {
 }
 
 fn last_interrupted() -> Result<PathBuf> {
-    let is_left = |path: &PathBuf| {
-        let summary = read(path).ok().map(|reading| reading.summary);
-        summary.is_some_and(|summary| history::course(path, summary.as_ref()) == Course::Interrupted)
-    };
-    history::journals()?.into_iter().rev().find(is_left).ok_or_else(|| {
-        Error::asked("resume", "a scan", "none was interrupted").hint("synprobe history lists them; synprobe resume JOURNAL takes one up")
-    })
+    for path in history::journals()?.into_iter().rev() {
+        // One that cannot be read may be the one that is meant: no other is taken for it.
+        let summary = read(&path)?.summary;
+        if history::course(&path, summary.as_ref()) == Course::Interrupted {
+            return Ok(path);
+        }
+    }
+    Err(Error::asked("resume", "a scan", "none was interrupted").hint("synprobe history lists them; synprobe resume JOURNAL takes one up"))
 }
 
 /// Whether the files that targets were read from are as they were.

@@ -44,7 +44,14 @@ pub(crate) fn probe(args: &Args, mut request: Request, keeper: Keeper, voice: &V
         }
     };
     let stop = Stop::new();
-    let signals = signals::watch(&stop)?;
+    let signals = match signals::watch(&stop) {
+        Ok(signals) => signals,
+        Err(error) => {
+            outputs.discard();
+            keeper.discard();
+            return Err(error);
+        }
+    };
     let voice = voice.above(meter.bar());
     let mut job = Job { args, request: &request, outputs, keeper, voice: &voice, stop: &stop };
     let ended = run::scan_with(&request, &names::resolver(), &stop, &mut |event| job.hear(event, &mut meter));
@@ -71,7 +78,9 @@ pub(crate) fn probe(args: &Args, mut request: Request, keeper: Keeper, voice: &V
 
 /// What decides the scan, for its journal.
 fn order(args: &Args, request: &Request) -> Result<Order> {
-    let files = args.targets.input_file.iter().chain(&args.targets.exclude_file).filter(|file| *file != "-");
+    // What is no file can not be read again.
+    let is_file = |file: &&String| std::fs::metadata(file).is_ok_and(|metadata| metadata.is_file());
+    let files = args.targets.input_file.iter().chain(&args.targets.exclude_file).filter(is_file);
     let input = |file: &String| {
         let content = std::fs::read(file).map_err(|cause| Error::io("read", file, cause).of_kind(Kind::Asked))?;
         Ok((file.into(), Order::digest(&content)))
@@ -101,7 +110,7 @@ impl Job<'_> {
         match event {
             Event::Begin(scan) => {
                 self.voice.detail(&beginning(&scan));
-                self.keeper.begin(&scan, self.request, self.voice);
+                self.keeper.begin(&scan, self.voice);
                 self.outputs.begin(*scan);
             }
             Event::Proof(proof) => self.outputs.proof(&proof),

@@ -84,6 +84,8 @@ pub(super) struct Progress {
     pub(super) malformed: u64,
     pub(super) duplicates: u64,
     pub(super) receiver_drops: u64,
+    pub(super) send_errors: u64,
+    pub(super) resets_lost: u64,
     pub(super) send_retries: u64,
     /// Stage, sender, attempt, steps done, answers.
     pub(super) places: Vec<(usize, u64, u8, u64, u64)>,
@@ -136,9 +138,17 @@ impl StageLine {
     pub(super) fn stage(self) -> Result<LeftStage, String> {
         let addresses = self.addresses.parse().map_err(|error: crate::error::Error| format!("addresses: {error}"))?;
         let ports = if self.discovers { crate::scan::Discovery::questions() } else { ports(&self.ports)? };
-        Ok(LeftStage { discovers: self.discovers, senders: self.senders.max(1), ..LeftStage::new(self.stage, addresses, ports) })
+        if !(1..=MOST_SENDERS).contains(&self.senders) || self.stage > crate::scan::Stages::MOST * MOST_PARTS {
+            return Err(format!("stage {} with {} senders", self.stage, self.senders));
+        }
+        Ok(LeftStage { discovers: self.discovers, senders: self.senders, ..LeftStage::new(self.stage, addresses, ports) })
     }
 }
+
+/// Each has a thread of its own.
+const MOST_SENDERS: u64 = 1024;
+/// A scan that was taken up more often than this is no scan.
+const MOST_PARTS: usize = 1 << 16;
 
 fn ports(text: &str) -> Result<PortSet, String> {
     if text.is_empty() {
@@ -149,7 +159,19 @@ fn ports(text: &str) -> Result<PortSet, String> {
 
 impl Progress {
     pub(super) fn of(spent: &Spent, places: Vec<(usize, Place)>, digest: String) -> Self {
-        let Spent { elapsed, probes, canaries, arp_requests, invalid, malformed, duplicates, receiver_drops, send_retries } = *spent;
+        let Spent {
+            elapsed,
+            probes,
+            canaries,
+            arp_requests,
+            invalid,
+            malformed,
+            duplicates,
+            receiver_drops,
+            send_errors,
+            resets_lost,
+            send_retries,
+        } = *spent;
         let places = places.into_iter().map(|(stage, Place { sender, attempt, step, answers })| (stage, sender, attempt, step, answers));
         Self {
             elapsed: elapsed.as_micros() as f64 / 1e6,
@@ -160,6 +182,8 @@ impl Progress {
             malformed,
             duplicates,
             receiver_drops,
+            send_errors,
+            resets_lost,
             send_retries,
             places: places.collect(),
             digest,
@@ -176,6 +200,8 @@ impl Progress {
             malformed: self.malformed,
             duplicates: self.duplicates,
             receiver_drops: self.receiver_drops,
+            send_errors: self.send_errors,
+            resets_lost: self.resets_lost,
             send_retries: self.send_retries,
         }
     }

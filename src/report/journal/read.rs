@@ -1,7 +1,7 @@
 //! Reading a journal back: where its scan was left.
 
 use std::collections::BTreeMap;
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 
 use sha2::{Digest, Sha256};
 
@@ -37,7 +37,9 @@ pub fn read_journal(input: &mut dyn BufRead, name: &str) -> Result<JournalReadin
     let mut waiting: Vec<(u64, Vec<u8>)> = Vec::new();
     for number in 1_u64.. {
         let mut line = Vec::new();
-        let length = input.read_until(b'\n', &mut line).map_err(|cause| Error::io("read", name, cause).of_kind(Kind::Asked))?;
+        let length = Read::take(&mut *input, LONGEST)
+            .read_until(b'\n', &mut line)
+            .map_err(|cause| Error::io("read", name, cause).of_kind(Kind::Asked))?;
         if length == 0 || line.last() != Some(&b'\n') {
             break;
         }
@@ -46,11 +48,7 @@ pub fn read_journal(input: &mut dyn BufRead, name: &str) -> Result<JournalReadin
             Error::asked("read", what, cause).hint("a journal is what a scan writes unless --no-journal is given")
         };
         let Some(progress) = progress(&line) else {
-            let ends = line.starts_with(SUMMARY);
             waiting.push((number, line));
-            if ends {
-                take_in(&mut reader, &mut waiting).map_err(|(number, cause)| wrong(number, cause))?;
-            }
             continue;
         };
         for (_, line) in &waiting {
@@ -82,8 +80,17 @@ fn take_in(reader: &mut Reader, waiting: &mut Vec<(u64, Vec<u8>)>) -> std::resul
     waiting.drain(..).try_for_each(|(number, line)| reader.line(&line).map_err(|cause| (number, cause)))
 }
 
+/// Longer lines are no journal's, and are not taken into memory whole: a bitmap of all IPv4 on one port fits.
+const LONGEST: u64 = 1 << 30;
 const PROGRESS: &[u8] = b"{\"type\":\"progress\"";
-const SUMMARY: &[u8] = b"{\"type\":\"summary\"";
+
+/// An attempt or pass, of which there are at most so many.
+fn attempt(number: u8) -> std::result::Result<(), String> {
+    if (1..=16).contains(&number) { Ok(()) } else { Err(format!("attempt {number}, where there are 1 to 16")) }
+}
+
+/// A stage of 2^32 targets has so many blocks.
+const MOST_BLOCKS: usize = 1 << 21;
 
 #[derive(Default)]
 struct Reader {
@@ -131,12 +138,13 @@ impl Reader {
             }
             Line::Pass(pass) => {
                 let blocks = bits::to_numbers(&pass.blocks)?.iter().collect();
+                attempt(pass.pass)?;
                 self.stage(pass.stage)?.0.tell(Milestone::Pass { pass: pass.pass, blocks });
             }
             Line::Knowledge(knowledge) => {
                 let (stage, space) = self.stage(knowledge.stage)?;
-                if knowledge.count as u64 > space.len() {
-                    return Err("more blocks than targets".to_owned());
+                if knowledge.count as u64 > space.len() || knowledge.count > MOST_BLOCKS {
+                    return Err("more blocks than there can be".to_owned());
                 }
                 let mut blocks = stage.knowledge.take().map(|known| known.blocks).unwrap_or_default();
                 blocks.resize(knowledge.count, BlockState::default());
@@ -152,8 +160,13 @@ impl Reader {
     }
 
     fn progress(&mut self, progress: &Progress) -> std::result::Result<(), String> {
-        for &(stage, sender, attempt, step, answers) in &progress.places {
-            self.stage(stage)?.0.tell(Milestone::Place(Place { sender, attempt, step, answers }));
+        for &(stage, sender, number, step, answers) in &progress.places {
+            attempt(number)?;
+            let (left, space) = self.stage(stage)?;
+            if step > space.len() || sender >= left.senders {
+                return Err(format!("a place that stage {stage} has not"));
+            }
+            left.tell(Milestone::Place(Place { sender, attempt: number, step, answers }));
         }
         self.spent = Some(progress.spent());
         Ok(())

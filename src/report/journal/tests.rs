@@ -134,6 +134,41 @@ fn what_was_changed_is_refused_with_its_line() {
     }
 }
 
+/// With its digests made anew, as whoever knows the format could.
+fn sealed(text: &str) -> String {
+    let mut out = String::new();
+    for line in text.lines() {
+        let digest = Order::digest(out.as_bytes());
+        match line.rsplit_once("\"digest\":\"").filter(|_| line.starts_with("{\"type\":\"progress\"")) {
+            Some((before, _)) => out.extend([before, "\"digest\":\"", &digest, "\"}\n"]),
+            None => out.extend([line, "\n"]),
+        }
+    }
+    out
+}
+
+#[test]
+fn numbers_that_no_scan_has_are_refused() {
+    let (text, _) = written();
+    assert!(read(&sealed(&text)).is_ok());
+    for (number, wrong, cause) in [
+        ("\"version\":\"", "\"version\":\"9", "it is of synprobe 9"),
+        ("\"pass\":2", "\"pass\":0", "attempt 0"),
+        ("\"pass\":2", "\"pass\":200", "attempt 200"),
+        ("\"senders\":1", "\"senders\":18446744073709551615", "senders"),
+        ("\"count\":2", "\"count\":9999999999", "more blocks"),
+        ("\"places\":[[0,0,1,32,", "\"places\":[[0,0,1,99999,", "a place that stage 0 has not"),
+        ("\"places\":[[0,0,1,32,", "\"places\":[[0,7,1,32,", "a place that stage 0 has not"),
+        ("\"places\":[[0,0,1,32,", "\"places\":[[3,0,1,32,", "stage 3 has not begun"),
+    ] {
+        assert!(text.contains(number), "{number}");
+        // The first version is the scan's, which only tells.
+        let changed = if wrong.contains("version") { text.replace(number, wrong) } else { text.replacen(number, wrong, 1) };
+        let error = read(&sealed(&changed)).unwrap_err().to_string();
+        assert!(error.contains(cause), "{wrong}: {error}");
+    }
+}
+
 #[test]
 fn a_stage_of_connections_is_no_stage_of_probes() {
     let shared = Shared::default();

@@ -14,12 +14,14 @@ use crate::scan::{
     BlockState, Checkpoint, Finding, HostRecord, Knowledge, LeftScan, LeftStage, Milestone, Outcome, Place, RateChange, ScanRecord, Spent,
     Summary,
 };
-use crate::target::Target;
+use crate::target::{Target, TargetSpace};
 
 /// A journal being written. Nothing leaves before [`Journal::settle`], which writes all that was told since the last one.
 pub struct Journal {
     out: Box<dyn Write + Send>,
-    /// The lines that are to be written.
+    /// Lines to be written that only a journal has: they stand before those of hosts that they belong to.
+    beside: Vec<u8>,
+    /// The other lines to be written.
     json: Json<Vec<u8>>,
     digest: Sha256,
     /// By stage: answers without a line of their own.
@@ -30,6 +32,7 @@ pub struct Journal {
     stages: HashSet<usize>,
     /// Findings that stand in it already, because the scan was taken up.
     told: HashSet<Target>,
+    spent: Spent,
     /// It could not be written for so long that it ends here.
     is_given_up: bool,
 }
@@ -42,6 +45,7 @@ impl Journal {
     pub fn begin(out: Box<dyn Write + Send>, scan: &ScanRecord, order: &Order, left: Option<&LeftScan>) -> io::Result<Self> {
         let mut journal = Self {
             out,
+            beside: Vec::new(),
             json: Json::new(Vec::new()),
             digest: Sha256::new(),
             answered: BTreeMap::new(),
@@ -49,13 +53,15 @@ impl Journal {
             blocks: HashMap::new(),
             stages: HashSet::new(),
             told: HashSet::new(),
+            spent: Spent::default(),
             is_given_up: false,
         };
         journal.json.begin(scan)?;
+        journal.beside.append(journal.json.out());
         journal.line(&Line::Journal(Box::new(OrderLine::of(order))))?;
         if let Some(left) = left {
             for stage in left.stages.iter().chain(&left.connect) {
-                journal.stage(stage)?;
+                journal.stage(&without(stage, &left.told))?;
             }
             let mut told: Vec<&Finding> = left.told.values().collect();
             told.sort_unstable_by_key(|finding| (finding.time, finding.target));
@@ -117,6 +123,16 @@ impl Journal {
         if self.told.contains(&finding.target) { Ok(()) } else { self.json.finding(finding) }
     }
 
+    /// A port was learned that is told again, or not at all, when its host is settled.
+    ///
+    /// # Errors
+    /// None: it is written later.
+    pub fn early(&mut self, finding: &Finding) -> io::Result<()> {
+        self.finding(finding)?;
+        self.told.insert(finding.target);
+        Ok(())
+    }
+
     /// The rate changed.
     ///
     /// # Errors
@@ -139,11 +155,11 @@ impl Journal {
     /// The output could not be written. It is tried again with what is told next, as long as that fits into memory; then the journal ends
     /// where it was, and what came later would be asked again.
     pub fn settle(&mut self, spent: &Spent) -> io::Result<()> {
+        self.spent = *spent;
         self.gather()?;
         let places = self.places.iter().map(|((stage, ..), place)| (*stage, *place)).collect();
-        let bytes = std::mem::take(self.json.out());
-        let digest = self.digest.clone().chain_update(&bytes);
-        *self.json.out() = bytes;
+        self.beside.append(self.json.out());
+        let digest = self.digest.clone().chain_update(&self.beside);
         self.line(&Line::Progress(Progress::of(spent, places, bits::hex(&digest.finalize()))))?;
         self.write()
     }
@@ -153,9 +169,8 @@ impl Journal {
     /// # Errors
     /// The output could not be written.
     pub fn end(&mut self, summary: &Summary) -> io::Result<()> {
-        self.gather()?;
         self.json.end(summary)?;
-        self.write()?;
+        self.settle(&self.spent.clone())?;
         self.out.flush()
     }
 
@@ -195,26 +210,38 @@ impl Journal {
     }
 
     fn line(&mut self, line: &Line<'_>) -> io::Result<()> {
-        let out = self.json.out();
-        serde_json::to_writer(&mut *out, line)?;
-        out.push(b'\n');
+        serde_json::to_writer(&mut self.beside, line)?;
+        self.beside.push(b'\n');
         Ok(())
     }
 
     fn write(&mut self) -> io::Result<()> {
         if self.is_given_up {
-            self.json.out().clear();
+            self.beside.clear();
             return Ok(());
         }
-        let written = self.out.write_all(self.json.out());
+        let written = self.out.write_all(&self.beside);
         if written.is_ok() {
-            self.digest.update(self.json.out());
-            self.json.out().clear();
-        } else if self.json.out().len() > MOST_WAITING {
+            self.digest.update(&self.beside);
+            self.beside.clear();
+        } else if self.beside.len() > MOST_WAITING {
             self.is_given_up = true;
         }
         written
     }
+}
+
+/// The stage, its bitmaps without those that have a line of their own.
+fn without(stage: &LeftStage, told: &HashMap<Target, Finding>) -> LeftStage {
+    let mut stage = stage.clone();
+    if let Ok(space) = TargetSpace::new(stage.addresses.clone(), stage.ports.clone()) {
+        let told: RoaringTreemap = told.keys().filter_map(|target| space.index_of(*target)).collect();
+        for (_, targets) in &mut stage.answered {
+            *targets -= &told;
+        }
+        stage.answered.retain(|(_, targets)| !targets.is_empty());
+    }
+    stage
 }
 
 /// Bytes that may wait for a disk that is full.

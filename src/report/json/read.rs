@@ -61,7 +61,7 @@ pub struct Reading {
 /// Reads a record called `name` and tells what it holds. A last line without its line feed is one that was being written when the scan was
 /// killed: if it is not whole, it is as if it were not there.
 ///
-/// Kinds of records that a journal has besides are passed over: `progress`, `answered`, `journal`.
+/// Of the kinds of records that only a journal has, `stage` and `answered` tell of hosts without a line of their own; the others are passed over.
 ///
 /// # Errors
 /// The input cannot be read, is no record of a scan, or, if [`Strictness::Strict`], has a line that is no record or contradicts those before;

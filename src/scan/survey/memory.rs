@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Survey;
 use crate::scan::checkpoint::{Knowledge, LeftStage, Milestone, Place, Trail};
 use crate::scan::evidence::Evidence;
+use crate::scan::stage::Stage;
 use crate::time::Time;
 
 impl Survey {
@@ -14,7 +15,8 @@ impl Survey {
             return;
         }
         let position = if self.tour.sent_out.is_some() { self.blocks.len() } else { self.tour.position };
-        self.trail.reach(now, position);
+        let unreached = self.board.stages.at(self.stage).map_or(u64::MAX, Stage::unreached);
+        self.trail.reach(now, position.min(unreached));
         let until = Time::from_nanos(heard.as_nanos().saturating_sub(self.windows.patience().as_nanos() as u64));
         if let Some(step) = self.trail.settle(until) {
             let attempt = self.tour.pass;
@@ -31,10 +33,12 @@ impl Survey {
     /// Tells that a pass begins.
     pub(super) fn tell_pass(&mut self) {
         self.trail = Trail::default();
-        if self.board.checkpoints.are_wanted() {
+        // Who was passed over is to be asked in the first pass of a scan that is taken up.
+        let is_whole = self.board.stages.at(self.stage).is_some_and(|stage| stage.unreached() == u64::MAX);
+        if self.board.checkpoints.are_wanted() && is_whole {
+            self.tell_knowledge();
             let (pass, blocks) = (self.tour.pass, self.tour.blocks.clone());
             self.board.checkpoints.tell(self.stage, Milestone::Pass { pass, blocks });
-            self.tell_knowledge();
         }
     }
 
@@ -62,8 +66,7 @@ impl Survey {
         blocks.restore(tour.pass, &tour.blocks[..tour.place], states, unseen);
         let asked = if tour.pass == 1 { tour.position } else { stage.order.len() };
         stage.took(0, asked);
-        let ports = u64::from(stage.space.ports().len()).max(1);
-        self.board.counters.targets_probed.add(if stage.reported { asked / ports * stage.wanted() + asked % ports } else { 0 });
+        self.board.counters.targets_probed.add(stage.counted(left, 0..asked, |position| position < asked));
         for (outcome, indices) in &left.answered {
             for index in indices.iter().take_while(|index| *index < stage.order.len()) {
                 let (host, reason) = (stage.space.host_of(index), outcome.reason);

@@ -48,7 +48,7 @@ fn make(folder: &Path) -> std::io::Result<()> {
     fs::create_dir(folder)?;
     #[cfg(unix)]
     if let Some((user, group)) = invoking_user() {
-        std::os::unix::fs::chown(folder, Some(user), Some(group))?;
+        std::os::unix::fs::lchown(folder, Some(user), Some(group))?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::stdout;
 
 /// What becomes of a file that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Existing {
+pub(crate) enum Existing {
     /// It stays, and its name is refused.
     Kept,
     /// It was asked to be overwritten.
