@@ -30,7 +30,8 @@ pub trait Transmitter: Send {
     fn slot(&mut self) -> Option<&mut [u8]>;
     /// Queues the slot last borrowed, with `len` bytes of frame in it.
     fn commit(&mut self, len: usize);
-    /// Hands queued frames to the device; how many it took. Frames it did not take stay queued.
+    /// Hands queued frames to the device; how many left the queue: those it took, and those it refused for good ([`Self::refused`]). The
+    /// others stay queued.
     ///
     /// # Errors
     /// `WouldBlock` (`EAGAIN`, `ENOBUFS`) says that the device is full now; anything else that the link failed.

@@ -45,14 +45,15 @@ impl Outbox {
         self.refused
     }
 
-    /// Passes the queued frames to `send`, up to [`BATCH`] at a time, until none is left or the device is full; how many it took.
+    /// Passes the queued frames to `send`, up to [`BATCH`] at a time, until none is left or the device is full; how many left the
+    /// queue: taken, or refused for good.
     ///
     /// `send` says how many frames from the front it took, or why it did not take the first.
     ///
     /// # Errors
-    /// As [`super::Transmitter::flush`]; when some frames were taken, the error waits for the next call.
+    /// As [`super::Transmitter::flush`]; when some frames left the queue, the error waits for the next call.
     pub(super) fn flush(&mut self, mut send: impl FnMut(&[&[u8]]) -> io::Result<usize>) -> io::Result<usize> {
-        let mut taken = 0;
+        let mut gone = 0;
         while self.queued > 0 {
             let mut batch: [&[u8]; BATCH] = [&[]; BATCH];
             let count = self.queued.min(BATCH);
@@ -65,7 +66,7 @@ impl Outbox {
                 Ok(accepted) => {
                     let accepted = accepted.min(count);
                     self.skip(accepted);
-                    taken += accepted;
+                    gone += accepted;
                     continue;
                 }
                 Err(error) => Refusal::of(error),
@@ -73,14 +74,17 @@ impl Outbox {
             match refusal {
                 Refusal::Full if self.tries < PATIENCE => {
                     self.tries += 1;
-                    return if taken > 0 { Ok(taken) } else { Err(io::ErrorKind::WouldBlock.into()) };
+                    return if gone > 0 { Ok(gone) } else { Err(io::ErrorKind::WouldBlock.into()) };
                 }
-                Refusal::Full | Refusal::Frame => self.refuse(),
-                Refusal::Link(_) if taken > 0 => return Ok(taken),
+                Refusal::Full | Refusal::Frame => {
+                    self.refuse();
+                    gone += 1;
+                }
+                Refusal::Link(_) if gone > 0 => return Ok(gone),
                 Refusal::Link(error) => return Err(error),
             }
         }
-        Ok(taken)
+        Ok(gone)
     }
 
     fn refuse(&mut self) {
@@ -178,14 +182,14 @@ mod tests {
             put(&mut outbox, frame);
         }
         let mut sent = Vec::new();
-        let taken = outbox.flush(|batch| {
+        let gone = outbox.flush(|batch| {
             if batch[0] == b"!" {
                 return Err(io::Error::from_raw_os_error(number::MESSAGE_SIZE));
             }
             sent.extend_from_slice(batch[0]);
             Ok(1)
         });
-        assert_eq!((taken.unwrap(), outbox.refused(), sent.as_slice()), (2, 1, b"ab".as_slice()));
+        assert_eq!((gone.unwrap(), outbox.refused(), sent.as_slice()), (3, 1, b"ab".as_slice()));
     }
 
     #[test]
@@ -209,16 +213,16 @@ mod tests {
             assert_eq!(outbox.flush(full).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         }
         assert_eq!(outbox.refused(), 0);
-        assert_eq!(outbox.flush(full).unwrap(), 0);
+        assert_eq!(outbox.flush(full).unwrap(), 1);
         assert_eq!(outbox.refused(), 1);
     }
 
     proptest! {
-        /// Whatever the device answers, frames leave in order, none twice, and committed = taken + refused + queued.
+        /// Whatever the device answers, frames leave in order, none twice, and committed = gone + queued.
         #[test]
         fn nothing_is_lost_or_repeated(answers in prop::collection::vec(0..6u8, 1..200)) {
             let mut outbox = Outbox::new();
-            let (mut committed, mut taken) = (0u32, 0);
+            let (mut committed, mut gone) = (0u32, 0);
             let (mut sent, mut refused) = (Vec::new(), Vec::new());
             for answer in answers {
                 for _ in 0..40 {
@@ -242,10 +246,10 @@ mod tests {
                         }
                     }
                 });
-                taken += outcome.unwrap_or(0) as u32;
+                gone += outcome.unwrap_or(0) as u32;
             }
             prop_assert_eq!(outbox.refused(), refused.len() as u64);
-            prop_assert_eq!(taken as usize, sent.len());
+            prop_assert_eq!(gone as usize, sent.len() + refused.len());
             prop_assert_eq!(committed as usize, sent.len() + refused.len() + outbox.queued);
             sent.extend(&refused);
             sent.sort_unstable();

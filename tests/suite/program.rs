@@ -91,7 +91,7 @@ fn with_loopback(script: &str) -> Option<std::process::Output> {
         .env("XDG_STATE_HOME", spawn::state());
     let output = command.output().unwrap();
     if output.status.code() == Some(77) {
-        eprintln!("SKIPPED: there is no ip program to bring loopback up");
+        eprintln!("SKIPPED: a program that this needs, ip or nft, is not here");
         return None;
     }
     Some(output)
@@ -99,6 +99,18 @@ fn with_loopback(script: &str) -> Option<std::process::Output> {
 
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn what_a_firewall_here_bars_is_counted_and_the_scan_ends() {
+    let table = "table ip t { chain o { type filter hook output priority 0; tcp dport 10-20 drop; }; }";
+    let script = format!("command -v nft > /dev/null || exit 77; nft '{table}' && exec timeout 30 $0 --syn -n --json 127.0.0.1 -p 1-50");
+    let Some(output) = with_loopback(&script) else { return };
+    let said = text(&output.stdout);
+    let summary: serde_json::Value = serde_json::from_str(said.lines().last().unwrap_or_default()).unwrap_or_default();
+    assert_eq!(output.status.code(), Some(3), "{said}{}", text(&output.stderr));
+    assert_eq!(summary["answered"], 39, "{summary}");
+    assert!(summary["send_errors"].as_u64() >= Some(11), "{summary}");
 }
 
 #[test]
