@@ -41,8 +41,8 @@ pub trait Transmitter: Send {
         256
     }
     /// Frames given up since the link was opened: the device refused them for good (too long, malformed, barred by the machine's own
-    /// firewall), so they were skipped lest they hold up the queue. They are part of no [`Self::flush`] count: frames committed =
-    /// frames taken + frames refused + frames still queued. Where a device drops what it had taken and says so afterwards (XDP), those
+    /// firewall), so they were skipped lest they hold up the queue. [`Self::flush`] counts them among those that left the queue:
+    /// frames committed = frames that left + frames still queued. Where a device drops what it had taken and says so afterwards (XDP), those
     /// count here too, and the next flush says `WouldBlock` once for them.
     fn refused(&mut self) -> u64 {
         0

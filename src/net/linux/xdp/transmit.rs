@@ -49,8 +49,8 @@ impl XdpTransmitter {
     }
 
     /// Whether the packet socket has frames that it has neither sent nor given up.
-    fn has_left_over(&mut self) -> bool {
-        self.given > self.taken + self.packets.refused()
+    fn has_left_over(&self) -> bool {
+        self.given > self.taken
     }
 
     fn flush_many(&mut self, first: u64, count: usize) -> io::Result<usize> {
