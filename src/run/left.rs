@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use roaring::RoaringTreemap;
+
 use super::plan::Plan;
 use super::reporter::Reporter;
 use super::request::Request;
@@ -136,8 +138,8 @@ pub(super) fn check(left: &LeftScan, plan: &Plan) -> Result<()> {
     }
 }
 
-/// The target space of what connect() had settled, for [`super::connect::ConnectJob::settled`].
-pub(super) fn settled(left: Option<&LeftScan>) -> Option<roaring::RoaringTreemap> {
-    let stage = left?.connect.as_ref()?;
-    Some(stage.answered.iter().fold(roaring::RoaringTreemap::new(), |all, (_, indices)| all | indices))
+/// The targets that connect() had settled, for [`super::connect::ConnectJob::settled`].
+pub(super) fn settled(left: Option<&LeftScan>) -> RoaringTreemap {
+    let stage = left.and_then(|left| left.connect.as_ref());
+    stage.iter().flat_map(|stage| &stage.answered).fold(RoaringTreemap::new(), |all, (_, indices)| all | indices)
 }

@@ -257,7 +257,7 @@ impl Running<'_> {
             deadline: request.max_duration,
             started: self.clock.instant(),
             workers: None,
-            settled: left::settled(request.left.as_deref()).unwrap_or_default(),
+            settled: left::settled(request.left.as_deref()),
         }
     }
 

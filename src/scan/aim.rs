@@ -36,7 +36,7 @@ fn draft(board: &Board, egress: u32, addr: Ipv4Addr, port: u16, attempt: u8) -> 
 /// One probe is a chain of steps that wait for each other: rounds of the order, a look into the answered bits somewhere in megabytes,
 /// the lookup of the address, rounds of the hash. Done for [`RUN`] positions in turns, step by step, the chains of neighbours overlap, and so do
 /// their waits for memory: half the time of one after the other.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Ahead {
     attempt: u8,
     /// Between two positions.

@@ -143,6 +143,11 @@ impl LeftStage {
         }
     }
 
+    /// The last attempt that was begun.
+    pub(super) fn last_attempt(&self) -> u8 {
+        self.places.iter().map(|place| place.attempt).max().unwrap_or(1)
+    }
+
     /// How many steps of `sender` are done in `attempt`.
     pub(super) fn step(&self, sender: u64, attempt: u8) -> u64 {
         let place = self.places.iter().find(|place| (place.sender, place.attempt) == (sender, attempt));

@@ -122,9 +122,7 @@ impl Prober {
             sender,
             steps: (len + senders - 1 - sender) / senders,
             cursors: Cursors::new(board.config.attempts),
-            ahead: (0..board.config.most_attempts.max(board.config.attempts))
-                .map(|_| Ahead::new(&board, board.stages.at(stage), senders))
-                .collect(),
+            ahead: vec![Ahead::new(&board, board.stages.at(stage), senders); board.config.most_attempts.max(board.config.attempts).into()],
             attempts: board.config.attempts,
             delay: delay(&board),
             pacer: Pacer::new((rate / senders).max(1)),
@@ -143,7 +141,7 @@ impl Prober {
         let (before, now) = (left.senders.max(1), self.board.config.senders);
         let least = |attempt| (0..before).map(|sender| left.step(sender, attempt)).min().unwrap_or(0) * before / now;
         let done = |attempt| (if before == now { left.step(self.sender, attempt) } else { least(attempt) }).min(self.steps);
-        let last = left.places.iter().map(|place| place.attempt).max().unwrap_or(1);
+        let last = left.last_attempt();
         self.attempts = self.attempts.max(last.min(self.board.config.most_attempts));
         self.cursors = Cursors::left(self.attempts, done);
         if let Some(stage) = self.board.stages.at(self.stage) {
@@ -164,11 +162,10 @@ impl Prober {
         self.trails.resize_with(usize::from(self.attempts), Trail::default);
         let heard = self.board.hearing.until().min(now);
         let patience = self.board.rtt.largest_probe().map_or(self.delay, |rtt| (3 * rtt).max(JITTER).min(self.delay));
-        let until = Time::from_nanos(heard.as_nanos().saturating_sub(patience.as_nanos() as u64));
         let unreached = self.board.stages.at(self.stage).map_or(u64::MAX, Stage::unreached) / self.board.config.senders;
         for (attempt, trail) in (1..).zip(&mut self.trails) {
             trail.reach(now, self.cursors.at(attempt).min(unreached));
-            if let Some(step) = trail.settle(until) {
+            if let Some(step) = trail.settle(heard - patience) {
                 let answers = self.board.stages.at(self.stage).map_or(0, |stage| stage.first_answers(attempt));
                 self.board.checkpoints.tell(self.stage, Milestone::Place(Place { sender: self.sender, attempt, step, answers }));
             }

@@ -86,16 +86,17 @@ impl Keeper {
         }
     }
 
+    /// A finding, as precise as a record holds it; so are hosts and rates.
     pub(crate) fn finding(&mut self, finding: &Finding, voice: &Voice) {
-        self.tell(voice, |journal| journal.finding(&finding.recorded()));
+        self.tell(voice, |journal| journal.finding(finding));
     }
 
     pub(crate) fn host(&mut self, host: &HostRecord, voice: &Voice) {
-        self.tell(voice, |journal| journal.host(&host.clone().recorded()));
+        self.tell(voice, |journal| journal.host(host));
     }
 
     pub(crate) fn rate(&mut self, change: &RateChange, voice: &Voice) {
-        self.tell(voice, |journal| journal.rate(&change.recorded()));
+        self.tell(voice, |journal| journal.rate(change));
     }
 
     pub(crate) fn entry(&mut self, entry: &Entry, voice: &Voice) {

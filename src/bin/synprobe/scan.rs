@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use synprobe::counted::counted;
 use synprobe::error::{Error, Kind, Result};
-use synprobe::report::Order;
+use synprobe::report::{Order, Recorded};
 use synprobe::run::{self, Event, Request, Stop};
 use synprobe::scan::{HostRecord, HostState, RateChange, Reason, ScanRecord, State};
 use synprobe::time::Time;
@@ -115,17 +115,20 @@ impl Job<'_> {
             }
             Event::Proof(proof) => self.outputs.proof(&proof),
             Event::Finding(finding) => {
+                let finding = finding.recorded();
                 self.keeper.finding(&finding, self.voice);
                 self.outputs.finding(finding);
             }
             Event::Host(host) if self.shows(&host) => {
+                let host = host.recorded();
                 self.keeper.host(&host, self.voice);
-                self.outputs.host(*host);
+                self.outputs.host(host);
             }
             Event::Host(_) => {}
             Event::Journal(entry) => self.keeper.entry(&entry, self.voice),
             Event::Rate(change) => {
                 self.voice.detail(&step(&change));
+                let change = change.recorded();
                 self.keeper.rate(&change, self.voice);
                 self.outputs.rate(change);
             }

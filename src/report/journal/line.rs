@@ -4,11 +4,14 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
 
 use super::Order;
-use crate::scan::{LeftStage, Place, Spent};
-use crate::target::{AddressSet, PortSet, Target};
+use super::bits;
+use crate::report::json::read::words;
+use crate::scan::{LeftStage, Outcome, Place, Spent};
+use crate::target::{AddressSet, PortSet, Target, TargetSpace};
 
 #[derive(Deserialize, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
@@ -135,13 +138,16 @@ impl StageLine {
         }
     }
 
-    pub(super) fn stage(self) -> Result<LeftStage, String> {
+    /// The stage, with its targets numbered.
+    pub(super) fn stage(self) -> Result<(LeftStage, TargetSpace), String> {
         let addresses = self.addresses.parse().map_err(|error: crate::error::Error| format!("addresses: {error}"))?;
         let ports = if self.discovers { crate::scan::Discovery::questions() } else { ports(&self.ports)? };
         if !(1..=MOST_SENDERS).contains(&self.senders) || self.stage > crate::scan::Stages::MOST * MOST_PARTS {
             return Err(format!("stage {} with {} senders", self.stage, self.senders));
         }
-        Ok(LeftStage { discovers: self.discovers, senders: self.senders, ..LeftStage::new(self.stage, addresses, ports) })
+        let stage = LeftStage { discovers: self.discovers, senders: self.senders, ..LeftStage::new(self.stage, addresses, ports) };
+        let space = TargetSpace::new(stage.addresses.clone(), stage.ports.clone()).map_err(|error| error.to_string())?;
+        Ok((stage, space))
     }
 }
 
@@ -149,6 +155,18 @@ impl StageLine {
 const MOST_SENDERS: u64 = 1024;
 /// A scan that was taken up more often than this is no scan.
 const MOST_PARTS: usize = 1 << 16;
+
+impl Answered<'_> {
+    /// What was answered, and by which targets of its stage, whose space this is.
+    pub(super) fn read(&self, space: &TargetSpace) -> Result<(Outcome, RoaringTreemap), String> {
+        let outcome = Outcome { state: words::state(&self.state)?, reason: words::reason(&self.reason)?, reason_addr: self.reason_addr };
+        let targets = bits::to_targets(&self.targets)?;
+        if targets.max().is_some_and(|last| last >= space.len()) {
+            return Err("a target that its stage has not".to_owned());
+        }
+        Ok((outcome, targets))
+    }
+}
 
 fn ports(text: &str) -> Result<PortSet, String> {
     if text.is_empty() {

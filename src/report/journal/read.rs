@@ -10,10 +10,8 @@ use super::bits;
 use super::line::{Line, Progress};
 use crate::error::{Error, Kind, Result};
 use crate::report::Epoch;
-use crate::report::json::read::{wire, words};
-use crate::scan::{
-    BlockState, Finding, Knowledge, LeftScan, LeftStage, Milestone, Outcome, Place, Reason, ScanRecord, Spent, Stages, Summary,
-};
+use crate::report::json::read::wire;
+use crate::scan::{BlockState, Finding, Knowledge, LeftScan, LeftStage, Milestone, Place, Reason, ScanRecord, Spent, Stages, Summary};
 use crate::target::TargetSpace;
 
 /// What a journal tells.
@@ -122,18 +120,12 @@ impl Reader {
         match serde_json::from_slice(line).map_err(|error| error.to_string())? {
             Line::Journal(order) => self.order = Some(order.order()?),
             Line::Stage(stage) => {
-                let stage = stage.stage()?;
-                let space = TargetSpace::new(stage.addresses.clone(), stage.ports.clone()).map_err(|error| error.to_string())?;
+                let (stage, space) = stage.stage()?;
                 self.stages.insert(stage.number, (stage, space));
             }
             Line::Answered(answered) => {
-                let targets = bits::to_targets(&answered.targets)?;
-                let (state, reason) = (words::state(&answered.state)?, words::reason(&answered.reason)?);
                 let (stage, space) = self.stage(answered.stage)?;
-                if targets.max().is_some_and(|last| last >= space.len()) {
-                    return Err("a target that its stage has not".to_owned());
-                }
-                let outcome = Outcome { state, reason, reason_addr: answered.reason_addr };
+                let (outcome, targets) = answered.read(space)?;
                 stage.answered(outcome, targets);
             }
             Line::Pass(pass) => {

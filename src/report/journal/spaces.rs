@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::bits;
 use super::line::Line;
-use crate::report::json::read::words;
 use crate::scan::Outcome;
 use crate::target::{Target, TargetSpace};
 
@@ -17,21 +15,12 @@ impl Spaces {
     pub(in crate::report) fn line(&mut self, line: &[u8], each: &mut dyn FnMut(Target, Outcome)) -> Result<(), String> {
         match serde_json::from_slice(line).map_err(|error| format!("no line of a journal: {error}"))? {
             Line::Stage(stage) => {
-                let stage = stage.stage()?;
-                let space = TargetSpace::new(stage.addresses, stage.ports).map_err(|error| error.to_string())?;
+                let (stage, space) = stage.stage()?;
                 self.0.insert(stage.number, space);
             }
             Line::Answered(answered) => {
-                let outcome = Outcome {
-                    state: words::state(&answered.state)?,
-                    reason: words::reason(&answered.reason)?,
-                    reason_addr: answered.reason_addr,
-                };
                 let space = self.0.get(&answered.stage).ok_or_else(|| format!("stage {} has not begun", answered.stage))?;
-                let targets = bits::to_targets(&answered.targets)?;
-                if targets.max().is_some_and(|last| last >= space.len()) {
-                    return Err("a target that its stage has not".to_owned());
-                }
+                let (outcome, targets) = answered.read(space)?;
                 targets.iter().for_each(|index| each(space.get(index), outcome));
             }
             Line::Journal(_) | Line::Pass(_) | Line::Knowledge(_) | Line::Progress(_) => {}

@@ -17,8 +17,7 @@ impl Survey {
         let position = if self.tour.sent_out.is_some() { self.blocks.len() } else { self.tour.position };
         let unreached = self.board.stages.at(self.stage).map_or(u64::MAX, Stage::unreached);
         self.trail.reach(now, position.min(unreached));
-        let until = Time::from_nanos(heard.as_nanos().saturating_sub(self.windows.patience().as_nanos() as u64));
-        if let Some(step) = self.trail.settle(until) {
+        if let Some(step) = self.trail.settle(heard - self.windows.patience()) {
             let attempt = self.tour.pass;
             let answers = self.board.stages.at(self.stage).map_or(0, |stage| stage.first_answers(attempt));
             let place = Place { sender: 0, attempt, step, answers };
@@ -52,7 +51,7 @@ impl Survey {
     pub(in crate::scan) fn take_up(&mut self, left: &LeftStage) {
         let Some(stage) = self.board.stages.at(self.stage) else { return };
         let Self { tour, blocks, hosts, responders, rate, evidence, .. } = self;
-        let last = left.places.iter().map(|place| place.attempt).max().unwrap_or(1);
+        let last = left.last_attempt();
         if let Some((pass, chosen)) = left.pass.as_ref().filter(|(pass, _)| *pass >= last) {
             tour.pass = *pass;
             tour.blocks = chosen.iter().copied().filter(|block| (*block as usize) < blocks.count() as usize).collect();
