@@ -384,6 +384,12 @@ impl Source for Conductor {
         }
     }
 
+    fn taken(&mut self, until: Time) {
+        if let Some(prober) = &mut self.prober {
+            prober.taken(until);
+        }
+    }
+
     fn sent(&mut self, now: Time) {
         if std::mem::take(&mut self.asking) {
             self.sweep.sent(now);
