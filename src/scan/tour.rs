@@ -95,7 +95,7 @@ impl LocalMeter {
         if span < SPAN + self.late {
             return None;
         }
-        let span = span - self.late;
+        let span = span.saturating_sub(self.late);
         let achieved = self.sent / span.as_secs_f64();
         let is_short = !self.idle && span < 2 * SPAN && rate > 2000.0 && achieved < 0.8 * rate;
         let short = if is_short { self.short + 1 } else { 0 };
