@@ -8,6 +8,7 @@
 
 mod calendar;
 mod csv;
+pub mod diff;
 mod escape;
 mod field;
 mod format;

@@ -17,8 +17,13 @@ pub(super) fn of(record: &Record<'_>, note: Option<&str>) -> io::Result<Vec<u8>>
         #[serde(skip_serializing_if = "Option::is_none")]
         note: Option<&'a str>,
     }
+    visible(&Noted { record, note })
+}
+
+/// A value on a line of its own.
+pub(in crate::report) fn visible(value: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut line = Vec::with_capacity(256);
-    Noted { record, note }.serialize(&mut Serializer::with_formatter(&mut line, Visible)).map_err(io::Error::from)?;
+    value.serialize(&mut Serializer::with_formatter(&mut line, Visible)).map_err(io::Error::from)?;
     line.push(b'\n');
     Ok(line)
 }
