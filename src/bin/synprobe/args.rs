@@ -350,6 +350,7 @@ pub(crate) struct ConvertArgs {
 }
 
 #[derive(Options, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct DiffArgs {
     /// The scan before and the scan after: journals, JSON, XML of ours or nmap's, - is standard input; with --db their numbers
     #[arg(value_name = "SCAN", num_args = 0..=2)]

@@ -28,7 +28,7 @@ pub(crate) fn run(args: &DiffArgs, voice: &Voice) -> Result<Status> {
         old.assume_asked();
         new.assume_asked();
     }
-    let mut documents = Documents::open(&args.sinks(), voice, |format, out, style| diff::report(format, out, style))?;
+    let mut documents = Documents::open(&args.sinks(), voice, diff::report)?;
     documents.tell(|report| report.begin(&old, &new));
     let compared = diff::compare(&old, &new, &mut |host| {
         documents.tell(|report| report.host(host));
