@@ -4,6 +4,7 @@
 mod element;
 mod source;
 
+use std::borrow::Cow;
 use std::io::BufRead;
 use std::net::IpAddr;
 
@@ -50,8 +51,8 @@ pub(in crate::report) struct Host {
 #[derive(Debug)]
 pub(in crate::report) struct Port {
     pub(in crate::report) number: u16,
-    pub(in crate::report) state: String,
-    pub(in crate::report) reason: String,
+    pub(in crate::report) state: Cow<'static, str>,
+    pub(in crate::report) reason: Cow<'static, str>,
 }
 
 /// Ports that are counted.
@@ -215,17 +216,17 @@ impl Document<'_> {
             }
             (Some(Place::Extraports(all)), "extrareasons") => self.reasons(*all, &attributes)?,
             (Some(Place::Ports), "port") => {
-                let is_tcp = attributes.text("protocol")?.is_none_or(|protocol| protocol == "tcp");
+                let is_tcp = attributes.word("protocol")?.is_none_or(|protocol| protocol == "tcp");
                 if is_tcp {
                     let number = attributes.number("portid")?.ok_or("a port has no number")?;
-                    self.host.ports.push(Port { number, state: String::new(), reason: String::new() });
+                    self.host.ports.push(Port { number, state: Cow::Borrowed(""), reason: Cow::Borrowed("") });
                 }
                 Place::Port(is_tcp)
             }
             (Some(Place::Port(true)), "state") => {
                 if let Some(port) = self.host.ports.last_mut() {
-                    port.state = attributes.needed("state")?;
-                    port.reason = attributes.text("reason")?.unwrap_or_default();
+                    port.state = attributes.word("state")?.ok_or("a port has no state")?;
+                    port.reason = attributes.word("reason")?.unwrap_or_default();
                 }
                 Place::Other
             }

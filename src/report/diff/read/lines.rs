@@ -129,7 +129,9 @@ impl Record {
             not_probed: count(brief.not_probed, "not probed")?,
             why,
         };
-        self.counted.remove(&addr);
+        if !self.counted.is_empty() {
+            self.counted.remove(&addr);
+        }
         self.gather.host(facts, brief.names.first().map(String::as_str));
         Ok(())
     }

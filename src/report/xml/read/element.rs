@@ -1,5 +1,6 @@
 //! The attributes of an element.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use quick_xml::XmlVersion;
@@ -21,6 +22,15 @@ impl<'a> Attributes<'a> {
         Ok(Some(value.into_owned()))
     }
 
+    /// The value of an attribute that is nearly always one of a few words, which need no memory.
+    pub(super) fn word(&self, name: &str) -> Result<Option<Cow<'static, str>>, String> {
+        let Some(attribute) = self.find(name)? else { return Ok(None) };
+        match WORDS.iter().find(|word| **word == attribute.value) {
+            Some(word) => Ok(Some(Cow::Borrowed(word))),
+            None => Ok(self.text(name)?.map(Cow::Owned)),
+        }
+    }
+
     /// The value of an attribute that has to be there.
     pub(super) fn needed(&self, name: &str) -> Result<String, String> {
         self.text(name)?.ok_or_else(|| format!("<{}> has no {name}", self.0.name().as_ref()))
@@ -37,3 +47,6 @@ impl<'a> Attributes<'a> {
         self.0.try_get_attribute(name).map_err(|error| error.to_string())
     }
 }
+
+/// What is said of ports most often.
+const WORDS: [&str; 8] = ["tcp", "open", "syn-ack", "closed", "reset", "filtered", "no-response", "conn-refused"];
