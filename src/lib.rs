@@ -74,6 +74,7 @@
 //! | what is said when nothing answers | `run/silence.rs` |
 //! | which packets are kept as evidence | `run/proofs.rs` |
 //! | whose silence means nothing | `run/unasked.rs`, `run/broken.rs` |
+//! | what two scans tell together | `report/diff/known.rs` |
 //! | how connect() learns the reason of a refusal | `connect/verdict.rs` |
 //!
 //! # Where building changed the design

@@ -1,6 +1,6 @@
 //! One JSON object per line, as `schema.json` beside this file describes.
 
-mod line;
+pub(super) mod line;
 mod lines;
 mod object;
 pub(super) mod read;

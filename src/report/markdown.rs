@@ -85,12 +85,12 @@ impl Report for Markdown {
 }
 
 /// A text between backticks, in a line or a cell of a table.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     format!("`{}`", Escaped(text).to_string().replace('`', "\\u{60}").replace('|', "\\u{7c}"))
 }
 
 /// A line whose characters mean themselves (CommonMark section 2.4).
-fn plain(line: &str) -> String {
+pub(super) fn plain(line: &str) -> String {
     line.chars().flat_map(|c| "\\`*_[]<>|#!&".contains(c).then_some('\\').into_iter().chain([c])).collect()
 }
 

@@ -9,6 +9,7 @@
 
 mod calendar;
 mod csv;
+pub mod diff;
 mod digits;
 mod escape;
 mod field;

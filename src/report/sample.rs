@@ -183,8 +183,16 @@ fn port(port: u16, state: State, reason: Reason, reason_addr: Option<IpAddr>) ->
     }
 }
 
+/// What was written, for whoever wrote it and whoever looks.
 #[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Shared {
+    /// All of it.
+    pub(super) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl Write for Shared {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

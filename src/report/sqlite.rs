@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
+pub(super) use open::APPLICATION;
 pub use open::Migration;
 use rows::Rows;
 

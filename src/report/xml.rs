@@ -1,5 +1,7 @@
 //! nmap's XML (version 1.05), one `<host>` per address, for what reads nmap's.
 
+pub(super) mod read;
+
 use std::io::{self, Write};
 
 use quick_xml::Writer;

@@ -25,6 +25,7 @@ const PARSERS: &[Parser] = &[
     ("ports", ports, words),
     ("rate, output and escapes", options, words),
     ("a record", record, records),
+    ("a scan to be compared", compared, scans),
 ];
 
 fn targets(input: &[u8]) {
@@ -66,6 +67,23 @@ fn record(input: &[u8]) {
             assert!(summary.probes_per_target() >= 0.0);
         }
     }
+}
+
+/// Whatever a record tells, it is the same as itself.
+fn compared(input: &[u8]) {
+    use synprobe::report::{Strictness, diff};
+    let read = |strictness| diff::Scan::read(&mut &*input, "fuzz", strictness);
+    let strict = read(Strictness::Strict);
+    let Ok(lenient) = read(Strictness::Lenient) else { return assert!(strict.is_err(), "{strict:?}") };
+    assert_eq!(strict.is_ok(), lenient.left_out.is_none());
+    let scan = &lenient.scan;
+    let totals = diff::compare(scan, scan, &mut |_| Ok(())).unwrap();
+    assert!(!totals.differs(), "{scan:?} {totals:?}");
+}
+
+fn scans() -> Vec<Vec<u8>> {
+    let documents = [include_str!("../cmd/diff.in/nmap.xml"), include_str!("../cmd/diff.in/ours.xml")];
+    records().into_iter().chain(documents.map(|document| document.as_bytes().to_vec())).collect()
 }
 
 fn records() -> Vec<Vec<u8>> {

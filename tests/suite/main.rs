@@ -3,6 +3,8 @@
 mod completeness;
 #[cfg(target_os = "linux")]
 mod connect;
+#[cfg(target_os = "linux")]
+mod diff;
 mod discovery;
 #[cfg(target_os = "linux")]
 mod formats;

@@ -3,6 +3,7 @@
 mod args;
 mod convert;
 mod demo;
+mod diff;
 mod dry_run;
 mod generate;
 mod habits;
@@ -51,6 +52,7 @@ fn run(typed: &[OsString]) -> Status {
     let outcome = match &args.command {
         Some(Command::Demo(demo)) => demo::run(demo, &voice),
         Some(Command::Convert(args)) => convert::run(args, &voice),
+        Some(Command::Diff(args)) => diff::run(args, &voice),
         Some(Command::History(history)) => history::run(history, &voice),
         Some(Command::Resume(resume)) => resume::run(resume),
         Some(Command::Interfaces) => interfaces::run(),

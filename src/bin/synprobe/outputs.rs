@@ -1,6 +1,7 @@
 //! Where results go: everything is opened before the first packet, and no failure of an output ends a scan.
 
 mod console;
+mod documents;
 mod open;
 mod part;
 
@@ -16,6 +17,7 @@ use synprobe::scan::{Finding, HostRecord, Proof, RateChange, ScanRecord, Summary
 use crate::args::SinkArgs;
 use crate::stdout;
 use crate::voice::{Verbosity, Voice};
+pub(crate) use documents::Documents;
 pub(crate) use open::{Existing, give_to_invoking_user};
 use open::{Made, Opened, Sink};
 use part::{Part, Publisher};

@@ -17,6 +17,8 @@ pub(crate) enum Status {
     Asked = 2,
     /// Finished, and known to be incomplete.
     Incomplete = 3,
+    /// Compared, and known to differ.
+    Different = 4,
     /// Ended by a signal: 128 and SIGINT's number.
     Interrupted = 130,
 }

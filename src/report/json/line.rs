@@ -17,7 +17,12 @@ pub(super) fn append(line: &mut Vec<u8>, record: &Record<'_>, note: Option<&str>
         #[serde(skip_serializing_if = "Option::is_none")]
         note: Option<&'a str>,
     }
-    Noted { record, note }.serialize(&mut Serializer::with_formatter(&mut *line, Visible)).map_err(io::Error::from)?;
+    append_value(line, &Noted { record, note })
+}
+
+/// Appends a value on a line of its own.
+pub(in crate::report) fn append_value(line: &mut Vec<u8>, value: &impl Serialize) -> io::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(&mut *line, Visible)).map_err(io::Error::from)?;
     line.push(b'\n');
     Ok(())
 }

@@ -1,14 +1,16 @@
 //! Reads JSON lines back: a record becomes the events it was written from.
 
 mod hosts;
+pub(in crate::report) mod lines;
 pub(in crate::report) mod wire;
 pub(in crate::report) mod words;
 
-use std::io::{BufRead, Read};
+use std::io::BufRead;
 
 use hosts::Hosts;
+use lines::{Lines, Skipped};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::report::Epoch;
 use crate::report::journal::Spaces;
 use crate::scan::{Finding, HostRecord, RateChange, Reason, ScanRecord, Summary};
@@ -68,40 +70,9 @@ pub struct Reading {
 /// the line is named.
 pub fn read(input: &mut dyn BufRead, name: &str, strictness: Strictness, tell: &mut dyn FnMut(Told)) -> Result<Reading> {
     let mut replay = Replay { tell, scan: None, hosts: Hosts::default(), spaces: Spaces::default(), ended: false };
-    let mut reading = Reading { ending: Ending::CutShort, skipped: 0, first_skipped: None };
-    let mut line = Vec::new();
-    for number in 1_u64.. {
-        line.clear();
-        let failed = |cause| Error::io("read", name, cause).of_kind(Kind::Asked);
-        let length = Read::take(&mut *input, LONGEST).read_until(b'\n', &mut line).map_err(failed)?;
-        if length == 0 {
-            break;
-        }
-        let is_torn = line.last() != Some(&b'\n') && (length as u64) < LONGEST;
-        let Err(cause) = replay.line(&line) else { continue };
-        if is_torn && replay.scan.is_some() {
-            break;
-        }
-        if replay.scan.is_none() && number == 1 {
-            let cause = foreign(&line).map_or_else(|| format!("its first line is no beginning of a scan: {cause}"), str::to_owned);
-            return Err(Error::asked("read", name, cause).hint("a record is what -o json:FILE writes"));
-        }
-        let error = Error::asked("read", format!("{name} line {number}"), cause);
-        if strictness == Strictness::Strict {
-            return Err(error.hint("--lenient uses what can be read"));
-        }
-        reading.skipped += 1;
-        reading.first_skipped.get_or_insert(error);
-    }
-    if replay.scan.is_none() {
-        return Err(Error::asked("read", name, "it is empty, or holds no beginning of a scan"));
-    }
-    reading.ending = replay.close();
-    Ok(reading)
+    let Skipped { count, first } = lines::read(input, name, strictness, &mut replay)?;
+    Ok(Reading { ending: replay.close(), skipped: count, first_skipped: first })
 }
-
-/// Longer lines are no records, and are not taken into memory whole.
-const LONGEST: u64 = 16 << 20;
 
 struct Replay<'a> {
     tell: &'a mut dyn FnMut(Told),
@@ -111,8 +82,11 @@ struct Replay<'a> {
     ended: bool,
 }
 
-impl Replay<'_> {
-    /// Takes in a line, or says why not.
+impl Lines for Replay<'_> {
+    fn has_begun(&self) -> bool {
+        self.scan.is_some()
+    }
+
     fn line(&mut self, line: &[u8]) -> Result<(), String> {
         let epoch = self.scan.as_ref().map(|(_, epoch)| *epoch);
         match wire::parse(line, epoch)? {
@@ -121,7 +95,9 @@ impl Replay<'_> {
             record => self.record(record),
         }
     }
+}
 
+impl Replay<'_> {
     fn record(&mut self, record: wire::Record) -> Result<(), String> {
         match record {
             _ if self.ended => return Err("a record after the summary".to_owned()),
@@ -178,20 +154,6 @@ impl Replay<'_> {
         }
         Ending::CutShort
     }
-}
-
-/// What a file is that does not begin as a record does, as far as its first bytes show.
-fn foreign(line: &[u8]) -> Option<&'static str> {
-    const KNOWN: [(&[u8], &str); 7] = [
-        (b"<?xml", "it is XML, not JSON lines"),
-        (b"SQLite format 3\0", "it is a database, not JSON lines"),
-        (b"\x0a\x0d\x0d\x0a", "it is a capture, not JSON lines"),
-        (b"#masscan", "it is a list, not JSON lines"),
-        (b"# Nmap", "it is nmap's grepable output, not JSON lines"),
-        (b"# synprobe", "it is grepable output, not JSON lines"),
-        (b"{\"ip\"", "its records are another tool's (masscan, ZMap)"),
-    ];
-    KNOWN.iter().find(|(start, _)| line.starts_with(start)).map(|(_, what)| *what)
 }
 
 #[cfg(test)]

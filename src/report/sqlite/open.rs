@@ -35,7 +35,7 @@ const _: () = assert!(STEPS.len() == VERSION as usize);
 const CACHE_KIB: i64 = 32 * 1024;
 
 /// `synp`: tells our files from other programs'.
-pub(super) const APPLICATION: i64 = 0x7379_6e70;
+pub(in crate::report) const APPLICATION: i64 = 0x7379_6e70;
 
 pub(super) fn database(path: &Path, migration: Migration) -> Result<Connection> {
     let shown = path.display();

@@ -1,5 +1,6 @@
 //! How text looks; the program decides.
 
+use crate::report::diff::Verdict;
 use crate::scan::State;
 
 /// Whether colours are used.
@@ -46,8 +47,18 @@ impl Style {
         )
     }
 
+    /// A text in the colour of a difference.
+    pub(in crate::report) fn change(self, verdict: Verdict, text: &str) -> String {
+        match verdict {
+            Verdict::Appeared => self.paint(GREEN, text),
+            Verdict::Disappeared => self.paint(RED, text),
+            Verdict::Changed => self.paint(YELLOW, text),
+            Verdict::Same | Verdict::Unjudged => text.to_owned(),
+        }
+    }
+
     /// A text that stands out.
-    pub(super) fn strong(self, text: &str) -> String {
+    pub(in crate::report) fn strong(self, text: &str) -> String {
         self.paint(BOLD, text)
     }
 

@@ -152,6 +152,6 @@ fn other_tools_files_are_refused() {
 #[test]
 fn a_line_without_end_is_not_taken_into_memory() {
     let mut endless = record().lines().next().unwrap().to_owned() + "\n";
-    endless.extend(std::iter::repeat_n(' ', LONGEST as usize + 10));
+    endless.extend(std::iter::repeat_n(' ', super::lines::LONGEST as usize + 10));
     assert!(refused(&endless).starts_with("read scan.json line 2: "));
 }

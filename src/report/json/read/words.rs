@@ -14,7 +14,7 @@ pub(super) fn mode(word: &str) -> Word<Mode> {
     of(word, &[Mode::Syn, Mode::Connect, Mode::Mixed], Mode::as_str)
 }
 
-pub(super) fn host_state(word: &str) -> Word<HostState> {
+pub(in crate::report) fn host_state(word: &str) -> Word<HostState> {
     let all = [HostState::Up, HostState::Down, HostState::Filtered, HostState::NoReply, HostState::NotProbed];
     of(word, &all, HostState::as_str)
 }
