@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
-use crate::report::{Json, Report, Strictness, sample};
+use crate::report::{Json, Report, Strictness, diff, sample};
 use crate::scan::{
     BlockState, Checkpoint, Finding, HostRecord, Knowledge, LeftStage, Milestone, Outcome, Place, Reason, Spent, Stages, State,
 };
@@ -254,6 +254,9 @@ fn a_flood_is_read_as_it_was_told() {
         all
     };
     assert_eq!(told(&kept), told(&plain));
+    let [one, other] = [&kept, &plain].map(|text| diff::Scan::read(&mut text.as_bytes(), "it", Strictness::Strict).unwrap().scan);
+    let totals = diff::compare(&one, &other, &mut |_| Ok(())).unwrap();
+    assert_eq!((totals.hosts, totals.ports), (diff::Count::default(), diff::Count::default()));
     let left = read(&kept).unwrap().left;
     assert_eq!(left.told, findings.iter().map(|finding| (finding.target, *finding)).collect());
     assert_eq!(left.stages[0].answered.iter().map(|(_, targets)| targets.len()).sum::<u64>(), 2_008);
