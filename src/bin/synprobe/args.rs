@@ -7,8 +7,10 @@ use synprobe::report::{Fields, OutputSpec};
 use synprobe::run::Rate;
 
 use crate::generate::What;
+use crate::manifest;
 use crate::measures::{Completeness, Pace, Span};
 use crate::rates;
+use crate::shard::ShardArg;
 use crate::voice::Verbosity;
 
 /// A TCP SYN port scanner for auditors: every reply proven, every loss counted.
@@ -43,7 +45,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn verbosity(&self) -> Verbosity {
-        if let Some(Command::Convert(ConvertArgs { quiet: true, .. })) = self.command {
+        if let Some(Command::Convert(ConvertArgs { quiet: true, .. }) | Command::Merge(MergeArgs { quiet: true, .. })) = self.command {
             return Verbosity::Quiet;
         }
         match self.output {
@@ -127,7 +129,11 @@ pub(crate) struct ScanArgs {
     #[arg(long, value_name = "PPS")]
     pub(crate) max_rate: Option<Rate>,
 
-    /// Probes a second to one host [default: 20k, or what --rate says]
+    /// Never more probes a second in all shards together: this one gets its share. --max-rate and --rate are one shard's own
+    #[arg(long, value_name = "PPS", requires = "shard")]
+    pub(crate) total_rate: Option<Rate>,
+
+    /// Probes a second to one host, also where every shard asks it [default: 20k, or what --rate says]
     #[arg(long, value_name = "PPS")]
     pub(crate) host_rate: Option<Rate>,
 
@@ -174,6 +180,11 @@ pub(crate) struct ScanArgs {
     /// Repeat the order of an earlier scan
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+
+    /// Do part K of N of the scan, and leave the others to other machines; auto or auto/N takes the numbers from Kubernetes, Slurm,
+    /// AWS Batch, Nomad or GNU parallel. synprobe merge unites the journals
+    #[arg(long, value_name = "K/N")]
+    pub(crate) shard: Option<ShardArg>,
 
     /// What carries raw packets on Ethernet
     #[arg(long, value_name = "NAME", default_value = "packet")]
@@ -282,17 +293,16 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Write what a record (-o json:FILE) of a scan tells in other formats; of a scan that ended, was killed or still runs
     Convert(ConvertArgs),
+    /// Write what the journals of a scan's shards (--shard) tell together, as the record of one scan
+    Merge(MergeArgs),
     /// List the scans that were recorded, or take their journals away
     History(HistoryArgs),
     /// Go on with a scan that was killed, stopped or ran out of time: nothing that answered is asked again
     Resume(ResumeArgs),
     /// Show interfaces, routes and privileges, and what a scan would use
     Interfaces,
-    /// Print the manual page or a shell's completions
-    Generate {
-        /// What to print
-        what: What,
-    },
+    /// Print the manual page, a shell's completions, or what runs a scan's shards on many machines
+    Generate(GenerateArgs),
 }
 
 #[derive(Options, Debug)]
@@ -342,6 +352,53 @@ pub(crate) struct ConvertArgs {
     pub(crate) lenient: bool,
 
     /// Say nothing but errors, and no text results when they go to a file
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Options, Debug)]
+pub(crate) struct GenerateArgs {
+    /// What to print
+    pub(crate) what: What,
+
+    #[command(flatten)]
+    pub(crate) manifest: ManifestArgs,
+}
+
+/// A scan to be divided.
+#[derive(Options, Debug)]
+pub(crate) struct ManifestArgs {
+    /// For kubernetes and slurm: into how many shards the scan is divided
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) shards: u32,
+
+    /// For kubernetes: the container image that has synprobe
+    #[arg(long, value_name = "IMAGE", default_value = manifest::IMAGE)]
+    pub(crate) image: String,
+
+    /// For kubernetes and slurm: where the merged results go [default: json:scan.json]
+    #[arg(short = 'o', long = "output", value_name = "FORMAT:PATH")]
+    pub(crate) outputs: Vec<OutputSpec>,
+
+    /// For kubernetes and slurm: the scan, after --
+    #[arg(last = true, value_name = "SCAN")]
+    pub(crate) command: Vec<std::ffi::OsString>,
+}
+
+#[derive(Options, Debug)]
+pub(crate) struct MergeArgs {
+    /// The journals (--journal), or JSON records, of all shards in any order
+    #[arg(value_name = "SHARD", required = true)]
+    pub(crate) shards: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) sinks: SinkArgs,
+
+    /// Leave out lines that cannot be read, and count them
+    #[arg(long)]
+    pub(crate) lenient: bool,
+
+    /// Say nothing but errors and what is lacking, and no text results when they go to a file
     #[arg(short, long)]
     pub(crate) quiet: bool,
 }

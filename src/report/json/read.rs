@@ -83,8 +83,7 @@ pub fn read(input: &mut dyn BufRead, name: &str, strictness: Strictness, tell: &
             break;
         }
         if replay.scan.is_none() && number == 1 {
-            let cause = foreign(&line).map_or_else(|| format!("its first line is no beginning of a scan: {cause}"), str::to_owned);
-            return Err(Error::asked("read", name, cause).hint("a record is what -o json:FILE writes"));
+            return Err(no_beginning(name, &line, &cause));
         }
         let error = Error::asked("read", format!("{name} line {number}"), cause);
         if strictness == Strictness::Strict {
@@ -94,10 +93,36 @@ pub fn read(input: &mut dyn BufRead, name: &str, strictness: Strictness, tell: &
         reading.first_skipped.get_or_insert(error);
     }
     if replay.scan.is_none() {
-        return Err(Error::asked("read", name, "it is empty, or holds no beginning of a scan"));
+        return Err(empty(name));
     }
     reading.ending = replay.close();
     Ok(reading)
+}
+
+/// Reads no more of a record called `name` than its first line.
+///
+/// # Errors
+/// It cannot be read, or is no record of a scan.
+pub(in crate::report) fn beginning(input: &mut dyn BufRead, name: &str) -> Result<ScanRecord> {
+    let mut line = Vec::new();
+    let failed = |cause| Error::io("read", name, cause).of_kind(Kind::Asked);
+    match Read::take(input, LONGEST).read_until(b'\n', &mut line).map_err(failed)? {
+        0 => Err(empty(name)),
+        _ => match wire::parse(&line, None) {
+            Ok(wire::Record::Scan(scan)) => Ok(*scan),
+            Ok(_) => Err(no_beginning(name, &line, "it is of something else")),
+            Err(cause) => Err(no_beginning(name, &line, &cause)),
+        },
+    }
+}
+
+fn empty(name: &str) -> Error {
+    Error::asked("read", name, "it is empty, or holds no beginning of a scan")
+}
+
+fn no_beginning(name: &str, line: &[u8], cause: &str) -> Error {
+    let cause = foreign(line).map_or_else(|| format!("its first line is no beginning of a scan: {cause}"), str::to_owned);
+    Error::asked("read", name, cause).hint("a record is what -o json:FILE writes")
 }
 
 /// Longer lines are no records, and are not taken into memory whole.
