@@ -98,9 +98,18 @@ impl std::fmt::Debug for Proof {
 }
 
 impl LinkOptions {
-    /// A receive buffer for some 50,000 replies.
+    /// A receive buffer for some 60,000 replies.
     pub const RECEIVE_BYTES: usize = 8 << 20;
+
+    /// A receive buffer for the replies to `rate` probes a second that wait a quarter of a second, for that long a busy machine may not
+    /// run the receiver: between 1 MiB and `most`.
+    pub fn receive_bytes_at(rate: u64, most: usize) -> usize {
+        usize::try_from(rate / 4).unwrap_or(usize::MAX).saturating_mul(BYTES_A_REPLY).clamp(1 << 20, most.max(1 << 20))
+    }
 }
+
+/// A SYN-ACK with what the kernel writes before it (`TPACKET_V3`), aligned.
+const BYTES_A_REPLY: usize = 128;
 
 /// An open link.
 pub struct Link {

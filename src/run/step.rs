@@ -15,6 +15,8 @@ pub struct Outlets {
     by_link: Vec<Outlet>,
     /// Frames between two looks at the clock: as many as every link takes at once.
     batch: u64,
+    /// Since when some frame waits for its device, or was lost with its link.
+    waiting: Option<Time>,
     syn: SynTemplate,
 }
 
@@ -42,7 +44,7 @@ impl Outlets {
     pub fn new(transmitters: Vec<Box<dyn Transmitter>>) -> Self {
         let batch = transmitters.iter().map(Transmitter::batch).min().unwrap_or(1) as u64;
         let by_link = transmitters.into_iter().map(|transmitter| Outlet { transmitter, queued: 0, failure: None }).collect();
-        Self { by_link, batch, syn: SynTemplate::new() }
+        Self { by_link, batch, waiting: None, syn: SynTemplate::new() }
     }
 
     /// Links that failed, by number, with the reason.
@@ -70,8 +72,8 @@ impl Outlets {
         true
     }
 
-    /// Hands queued frames over; whether all were taken.
-    fn flush(&mut self, board: &Board) -> bool {
+    /// Hands frames over that were queued until now; whether all were taken.
+    fn flush(&mut self, now: Time, board: &Board) -> bool {
         let mut all = true;
         for outlet in self.by_link.iter_mut().filter(|outlet| outlet.queued > 0) {
             match outlet.transmitter.flush() {
@@ -85,6 +87,8 @@ impl Outlets {
             }
             all &= outlet.queued == 0;
         }
+        let has_failed = self.by_link.iter().any(|outlet| outlet.failure.is_some());
+        self.waiting = if all && !has_failed { None } else { self.waiting.or(Some(now)) };
         all
     }
 
@@ -105,6 +109,7 @@ fn write(syn: &SynTemplate, slot: &mut [u8], frame: &ShotFrame) -> usize {
 
 /// Sends what `source` has for now.
 pub fn transmit_step(now: Time, source: &mut impl Source, outlets: &mut Outlets, board: &Board) -> Next {
+    source.taken(outlets.waiting.unwrap_or(Time::NEVER));
     let next = match source.poll(now) {
         Poll::Send(allowance) => {
             let room = source.emit(now, allowance.min(outlets.batch), &mut |shot| outlets.put(shot, board));
@@ -113,7 +118,7 @@ pub fn transmit_step(now: Time, source: &mut impl Source, outlets: &mut Outlets,
         Poll::Wait(until) => Next::At(until),
         Poll::Done => Next::Done,
     };
-    if outlets.flush(board) {
+    if outlets.flush(now, board) {
         return next;
     }
     // The device is full: what is queued goes first, after a moment.

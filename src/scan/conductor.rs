@@ -37,6 +37,8 @@ pub struct Conductor {
     asking: bool,
     /// No ARP request is due before.
     quiet_until: Time,
+    /// How many probes may leave, as said when last polled.
+    may_probe: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +66,7 @@ impl Conductor {
             last_called: false,
             asking: false,
             quiet_until: Time::ZERO,
+            may_probe: 0,
             board,
         }
     }
@@ -109,6 +112,7 @@ impl Conductor {
         let asking = if self.board.is_over(now) { Poll::Done } else { self.sweep.poll(now) };
         let Some(prober) = &mut self.prober else { return self.begin_waiting(now) };
         let probing = prober.poll(now);
+        self.may_probe = if let Poll::Send(count) = probing { count } else { 0 };
         let leading = prober.leading();
         self.board.enter(ScanPhase::Probing(leading));
         self.measure();
@@ -376,11 +380,19 @@ impl Source for Conductor {
             self.sent(now);
             left -= 1;
         }
+        // What may leave may be for the sweep alone.
+        let left = left.min(self.may_probe);
         match &mut self.prober {
             _ if left == 0 => true,
             Some(Lead::Share(prober)) => prober.emit(now, left, put),
             Some(Lead::Survey(survey)) => survey.emit(now, left, put),
             None => true,
+        }
+    }
+
+    fn taken(&mut self, until: Time) {
+        if let Some(prober) = &mut self.prober {
+            prober.taken(until);
         }
     }
 

@@ -35,6 +35,13 @@ impl Lead {
         }
     }
 
+    pub(super) fn taken(&mut self, until: Time) {
+        match self {
+            Self::Share(prober) => prober.taken(until),
+            Self::Survey(survey) => survey.taken(until),
+        }
+    }
+
     pub(super) fn leading(&self) -> u8 {
         match self {
             Self::Share(prober) => prober.leading(),

@@ -36,6 +36,8 @@ mod stage;
 mod survey;
 mod suspicion;
 mod sweep;
+#[cfg(test)]
+mod testing;
 mod tour;
 mod unpublished;
 mod windows;

@@ -1,5 +1,8 @@
 //! Which probe leaves next: cursors over the order, one for each attempt, the later ones trailing.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,6 +66,8 @@ pub trait Source {
     fn peek(&mut self, now: Time) -> Option<Shot>;
     /// The frame last peeked at is on its way.
     fn sent(&mut self, now: Time);
+    /// Devices have taken what was passed on before `until`; the rest waits in queues of this machine, or is lost with its link.
+    fn taken(&mut self, _until: Time) {}
 
     /// Passes up to `most` frames to `put`, until that finds no room; whether it found room for all.
     #[inline]
@@ -102,6 +107,8 @@ pub struct Prober {
     finished: bool,
     /// By attempt: where it was when, for whoever wants to take it up.
     trails: Vec<Trail>,
+    /// What was passed on before has been taken by devices.
+    taken: Time,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -130,6 +137,7 @@ impl Prober {
             unpublished: Unpublished::default(),
             finished: false,
             trails: Vec::new(),
+            taken: Time::NEVER,
             board,
         }
     }
@@ -160,7 +168,7 @@ impl Prober {
             return;
         }
         self.trails.resize_with(usize::from(self.attempts), Trail::default);
-        let heard = self.board.hearing.until().min(now);
+        let heard = self.board.hearing.until().min(self.taken).min(now);
         let patience = self.board.rtt.largest_probe().map_or(self.delay, |rtt| (3 * rtt).max(JITTER).min(self.delay));
         let unreached = self.board.stages.at(self.stage).map_or(u64::MAX, Stage::unreached) / self.board.config.senders;
         for (attempt, trail) in (1..).zip(&mut self.trails) {
@@ -272,6 +280,10 @@ impl Source for Prober {
     fn peek(&mut self, now: Time) -> Option<Shot> {
         self.seek(now);
         self.pending.map(|pending| pending.shot)
+    }
+
+    fn taken(&mut self, until: Time) {
+        self.taken = until;
     }
 
     fn sent(&mut self, now: Time) {

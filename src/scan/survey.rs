@@ -67,6 +67,8 @@ pub struct Survey {
     trail: Trail,
     /// When it is next told what is known of each block.
     tells_knowledge: Time,
+    /// What was passed on before has been taken by devices.
+    taken: Time,
 }
 
 /// It has ended, and if too early, why.
@@ -141,6 +143,7 @@ impl Survey {
             only_open: false,
             trail: Trail::default(),
             tells_knowledge: Time::ZERO,
+            taken: Time::NEVER,
             board,
         }
     }
@@ -397,6 +400,10 @@ impl Source for Survey {
         self.pending.map(|pending| pending.shot)
     }
 
+    fn taken(&mut self, until: Time) {
+        self.taken = until;
+    }
+
     #[inline]
     fn sent(&mut self, now: Time) {
         let Some(Pending { what, host, shot }) = self.pending.take() else { return };
@@ -446,9 +453,9 @@ impl Survey {
     fn sent_beside(&mut self, now: Time, what: What) {
         let What::Canary { asked, purpose } = what else { return };
         self.account();
-        self.leave(now, 1);
         self.windows.now(now, self.tour.pass == 1, &mut *self.rate);
         self.windows.ask(now, asked, purpose);
+        self.leave(now, 1);
         self.unpublished.canaries += 1;
         if purpose == Purpose::Audit {
             self.evidence.audited();
@@ -468,9 +475,10 @@ impl Survey {
     fn account(&mut self) {
         let Lot { block, left, count } = std::mem::take(&mut self.lot);
         if count > 0 {
-            self.leave(left, count);
+            // First, for it may turn the rate: they left at the one before.
             self.windows.now(left, self.tour.pass == 1, &mut *self.rate).sent(block, count);
             self.blocks.sent(block, self.tour.pass, count, left);
+            self.leave(left, count);
         }
     }
 

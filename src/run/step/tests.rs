@@ -83,14 +83,34 @@ fn a_link_that_failed_loses_its_frames_and_no_others() {
     let gone = || Err(io::ErrorKind::NotConnected.into());
     let board = board();
     let mut outlets = Outlets::new(vec![Device::boxed(false, gone(), 0), Device::boxed(false, Ok(1), 0)]);
-    let probe =
-        crate::packet::Probe { source: US, destination: PEER, source_port: 61_000, destination_port: 80, sequence: 1, hop: Hop::Ip };
-    let shot = |link| Shot { link, frame: ShotFrame::Syn(probe) };
     for link in [0, 1, 0, 0, 1] {
         assert!(outlets.put(&shot(link), &board));
-        assert!(outlets.flush(&board), "nothing waits for a link that failed");
+        assert!(outlets.flush(Time::from_nanos(link as u64), &board), "nothing waits for a link that failed");
     }
     assert_eq!(board.counters.send_errors.get(), 3);
     assert_eq!(outlets.failures().map(|(link, _)| link).collect::<Vec<_>>(), [0]);
     assert!(!outlets.all_failed());
+    assert_eq!(outlets.waiting, Some(Time::ZERO), "what was lost with it was never taken");
+}
+
+#[test]
+fn frames_wait_since_the_device_was_first_too_slow_for_all() {
+    let board = board();
+    let mut outlets = Outlets::new(vec![Device::boxed(false, Ok(1), 0)]);
+    let mut waits = Vec::new();
+    for (millis, frames) in [(1, 1), (2, 2), (3, 1), (4, 1), (5, 0), (6, 1)] {
+        for _ in 0..frames {
+            assert!(outlets.put(&shot(0), &board));
+        }
+        let all = outlets.flush(Time::from_nanos(millis), &board);
+        assert_eq!(all, outlets.waiting.is_none());
+        waits.push(outlets.waiting.map(Time::as_nanos));
+    }
+    assert_eq!(waits, [None, Some(2), Some(2), Some(2), None, None]);
+}
+
+fn shot(link: usize) -> Shot {
+    let hop = Hop::Ip;
+    let probe = crate::packet::Probe { source: US, destination: PEER, source_port: 61_000, destination_port: 80, sequence: 1, hop };
+    Shot { link, frame: ShotFrame::Syn(probe) }
 }

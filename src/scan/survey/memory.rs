@@ -17,7 +17,7 @@ impl Survey {
         let position = if self.tour.sent_out.is_some() { self.blocks.len() } else { self.tour.position };
         let unreached = self.board.stages.at(self.stage).map_or(u64::MAX, Stage::unreached);
         self.trail.reach(now, position.min(unreached));
-        if let Some(step) = self.trail.settle(heard - self.windows.patience()) {
+        if let Some(step) = self.trail.settle(heard.min(self.taken) - self.windows.patience()) {
             let attempt = self.tour.pass;
             let answers = self.board.stages.at(self.stage).map_or(0, |stage| stage.first_answers(attempt));
             let place = Place { sender: 0, attempt, step, answers };
@@ -32,8 +32,8 @@ impl Survey {
     /// Tells that a pass begins.
     pub(super) fn tell_pass(&mut self) {
         self.trail = Trail::default();
-        // Who was passed over is to be asked in the first pass of a scan that is taken up.
-        let is_whole = self.board.stages.at(self.stage).is_some_and(|stage| stage.unreached() == u64::MAX);
+        // Who was passed over, or whose probe still waits here, is to be asked in the first pass of a scan that is taken up.
+        let is_whole = self.taken == Time::NEVER && self.board.stages.at(self.stage).is_some_and(|stage| stage.unreached() == u64::MAX);
         if self.board.checkpoints.are_wanted() && is_whole {
             self.tell_knowledge();
             let (pass, blocks) = (self.tour.pass, self.tour.blocks.clone());

@@ -160,6 +160,8 @@ impl Survey {
         for _ in 0..SKIP_AT_ONCE {
             let Some(&block) = tour.blocks.get(tour.place) else {
                 tour.sent_out = Some(now);
+                // The last of the pass belong to its last epoch.
+                self.account();
                 self.windows.end(now);
                 self.rate.turn(now, f64::MAX);
                 return Some(now);

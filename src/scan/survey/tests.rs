@@ -1,15 +1,13 @@
 //! What holds whatever the network and the controller do: driven in virtual time, without a network.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::{IpAddr, Ipv4Addr};
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::scan::ScanConfig;
 use crate::scan::rate::{Epoch, Epochs, WindowStats};
-use crate::scan::stage::Stage;
-use crate::scan::{Cookie, Egress, EgressMap, Neighbours, NextHop, ScanConfig, SourcePorts};
-use crate::target::{AddressRange, AddressSet, TargetSpace};
+use crate::scan::testing::{self, aimed};
 
 /// A controller without sense: the next rate and pause of a list every 50 looks.
 #[derive(Debug)]
@@ -79,6 +77,10 @@ struct Setting {
     lost: u64,
     /// Milliseconds that the sender oversleeps.
     late: u64,
+    /// Of a hundred frames so many find the link full.
+    full: u64,
+    /// And before so many an answer is read that came in the meantime.
+    meanwhile: u64,
 }
 
 /// What left, when: index of the target, and whether in a pass; and the rate in force from each moment on.
@@ -91,31 +93,19 @@ struct Sent {
 
 impl Setting {
     fn board(&self, tune: impl FnOnce(&mut ScanConfig)) -> Arc<Board> {
-        let first = Ipv4Addr::new(10, 1, 0, 0);
-        let last = Ipv4Addr::from_bits(first.to_bits() + self.hosts - 1);
-        let range = AddressRange::new(IpAddr::V4(first), IpAddr::V4(last)).unwrap();
-        let addresses: AddressSet = [range].into_iter().collect();
-        let mut config = ScanConfig::adaptive(addresses.clone(), (1..=self.ports).collect(), self.seed);
-        tune(&mut config);
-        let egress = Egress { link: 0, source: Ipv4Addr::new(10, 0, 0, 1), hop: NextHop::None };
-        let ports = SourcePorts::Block { first: 61_184, count: 256 };
-        let cookie = Cookie::new([7; 16], ports, Cookie::most(ports));
-        let space = TargetSpace::new(addresses, config.ports.clone()).unwrap();
-        let stage = Stage::new(space, self.seed, 1, config.most_attempts, 1_000_000, true);
-        let board = Board::new(config, cookie, EgressMap::new([(range, egress)]), Neighbours::default());
-        assert_eq!(board.stages.begin(stage), Some(0));
-        Arc::new(board)
+        let board = testing::board(self.hosts, self.ports, self.seed, true, tune);
+        assert_eq!(board.stages.begin(testing::stage(&board)), Some(0));
+        board
     }
 
-    /// Drives `survey` to its end; answers take ten milliseconds.
+    /// Drives `survey` to its end, as a sender does; answers take ten milliseconds.
     fn drive(&self, board: &Arc<Board>, mut survey: Survey) -> Sent {
         let mut random = SmallRng::seed_from_u64(self.seed ^ 5);
         let mut now = Time::from_nanos(1_000_000);
         let mut sent = Sent::default();
         let mut coming: VecDeque<(Time, Echo)> = VecDeque::new();
         for _ in 0..MOST_STEPS {
-            while coming.front().is_some_and(|(due, _)| *due <= now) {
-                let Some((_, echo)) = coming.pop_front() else { break };
+            while let Some((_, echo)) = coming.pop_front_if(|(due, _)| *due <= now) {
                 hear(board, echo);
             }
             board.hearing.heard(0, now);
@@ -124,18 +114,25 @@ impl Setting {
             match poll {
                 Poll::Done => {
                     survey.conclude(now);
+                    survey.unpublished.publish(&board.counters);
                     sent.passes = survey.pass();
                     return sent;
                 }
                 Poll::Wait(until) => now = until.max(now + Duration::from_micros(10)) + Duration::from_millis(self.late),
                 Poll::Send(count) => {
-                    for _ in 0..count {
-                        if survey.peek(now).is_none() {
-                            break;
+                    let before = sent.probes.len();
+                    let room = survey.emit(now, count, &mut |shot| {
+                        if random_share(&mut random) < self.meanwhile
+                            && let Some((_, echo)) = coming.pop_front()
+                        {
+                            hear(board, echo);
                         }
-                        let (index, attempt, in_pass) = aimed(board, &survey);
+                        if random_share(&mut random) < self.full {
+                            return false;
+                        }
+                        let (index, attempt) = aimed(board, shot);
+                        let in_pass = attempt <= board.config.most_attempts;
                         sent.probes.push((now, index, in_pass));
-                        survey.sent(now);
                         let answers = index.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
                         if answers % 100 < self.answering && random_share(&mut random) >= self.lost {
                             let reason = if answers & 1 == 0 { Reason::SynAck } else { Reason::Reset };
@@ -143,6 +140,11 @@ impl Setting {
                             let left = in_pass.then_some(now);
                             coming.push_back((arrived, Echo { index, arrived, sent: left, stage: 0, attempt, is_first: false, reason }));
                         }
+                        true
+                    });
+                    assert!((sent.probes.len() - before) as u64 <= count, "no more than were allowed");
+                    if !room {
+                        now = now + Duration::from_micros(100);
                     }
                 }
             }
@@ -168,22 +170,20 @@ fn hear(board: &Board, mut echo: Echo) {
     }
 }
 
-fn aimed(board: &Board, survey: &Survey) -> (u64, u8, bool) {
-    match survey.pending.unwrap().what {
-        What::Position(position) => (board.stages.at(0).unwrap().order.index(position), survey.pass(), true),
-        What::Canary { asked, .. } => (asked.index, asked.number, false),
-    }
-}
-
 fn settings() -> impl Strategy<Value = Setting> {
-    (1u32..8, 20u16..200, any::<u64>(), 0u64..100, 0u64..40, 0u64..4).prop_map(|(hosts, ports, seed, answering, lost, late)| Setting {
-        hosts,
-        ports,
-        seed,
-        answering,
-        lost,
-        late,
-    })
+    let links = (0u64..4, 0u64..30, 0u64..10);
+    (1u32..8, 20u16..200, any::<u64>(), 0u64..100, 0u64..40, links).prop_map(
+        |(hosts, ports, seed, answering, lost, (late, full, meanwhile))| Setting {
+            hosts,
+            ports,
+            seed,
+            answering,
+            lost,
+            late,
+            full,
+            meanwhile,
+        },
+    )
 }
 
 fn whims() -> impl Strategy<Value = Vec<(f64, bool)>> {
@@ -213,6 +213,9 @@ proptest! {
         let mut asked = vec![0; usize::from(setting.ports) * setting.hosts as usize];
         sent.probes.iter().filter(|(.., in_pass)| *in_pass).for_each(|&(_, index, _)| asked[index as usize] += 1);
         let stage = board.stages.at(0).unwrap();
+        let beside = sent.probes.iter().filter(|(.., in_pass)| !*in_pass).count();
+        prop_assert_eq!(board.counters.probes.get(), sent.probes.len() as u64);
+        prop_assert_eq!(board.counters.canaries.get(), beside as u64);
         for (index, &asked) in asked.iter().enumerate() {
             let least = if stage.answered.contains(index as u64) { 1 } else { attempts };
             prop_assert!((least..=attempts).contains(&asked), "{index}: {asked}");
@@ -291,7 +294,7 @@ proptest! {
 #[test]
 fn a_block_that_the_deadline_cut_counts_with_what_was_asked_in_it() {
     // One block; a tenth of it is asked before the end, and half of the answers are lost.
-    let setting = Setting { hosts: 1, ports: 60, seed: 3, answering: 100, lost: 50, late: 0 };
+    let setting = Setting { hosts: 1, ports: 60, seed: 3, answering: 100, lost: 50, late: 0, full: 0, meanwhile: 0 };
     let board = setting.board(|config| config.deadline = Some(Time::from_nanos(1_000_000 + 100_000_000)));
     setting.drive(&board, Survey::with(Arc::clone(&board), 0, Box::new(Whim::new(vec![(60.0, false)]))));
     let done = board.stages.at(0).unwrap().completeness().unwrap();

@@ -298,7 +298,7 @@ fn where_it_cannot_run_it_says_why() {
 #[test]
 fn objects_are_those_of_their_sources() {
     let version = |tool: &str| Command::new(tool).arg("--version").output().ok().filter(|output| output.status.success());
-    let (Some(clang), Some(_)) = (version("clang"), version("llvm-objdump")) else {
+    let (Some(clang), Some(_)) = (version("clang-14").or_else(|| version("clang")), version("llvm-objdump")) else {
         return skipped("the comparison of BPF objects with their sources: clang and llvm-objdump are not both installed");
     };
     if !Path::new("/usr/include/bpf/bpf_helpers.h").exists() {

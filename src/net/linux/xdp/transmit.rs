@@ -19,13 +19,15 @@ pub(super) struct XdpTransmitter {
     refused: u64,
     /// The device dropped frames when it was last given some.
     is_full: bool,
+    /// The interface went down in a call of which some frames were told already.
+    failure: Option<io::Error>,
 }
 
 impl XdpTransmitter {
     /// The transmitter of sender `number`; few frames go through `packets`.
     pub(super) fn new(program: &Arc<Program>, number: usize, packets: Box<dyn Transmitter>) -> Result<Self, Failure> {
         let slots = Slots::new(program.slots()?, number);
-        Ok(Self { program: Arc::clone(program), slots, packets, given: 0, taken: 0, refused: 0, is_full: false })
+        Ok(Self { program: Arc::clone(program), slots, packets, given: 0, taken: 0, refused: 0, is_full: false, failure: None })
     }
 
     /// Hands the frames that wait to the packet socket.
@@ -62,7 +64,12 @@ impl XdpTransmitter {
         match sent.error {
             // Memory for a call may be there the next time.
             Some(error) if sent.frames == 0 && error.kind() == io::ErrorKind::OutOfMemory => Err(io::ErrorKind::WouldBlock.into()),
-            Some(error) if sent.frames == 0 || matches!(error.raw_os_error(), Some(libc::ENETDOWN | libc::ENODEV)) => Err(error),
+            Some(error) if sent.frames == 0 => Err(error),
+            // Those of this call are counted: what did not go is told with the next.
+            Some(error) if matches!(error.raw_os_error(), Some(libc::ENETDOWN | libc::ENODEV)) => {
+                self.failure = Some(error);
+                Ok(sent.frames)
+            }
             _ => Ok(sent.frames),
         }
     }
@@ -78,6 +85,9 @@ impl Transmitter for XdpTransmitter {
     }
 
     fn flush(&mut self) -> io::Result<usize> {
+        if let Some(error) = self.failure.take() {
+            return Err(error);
+        }
         if std::mem::take(&mut self.is_full) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
