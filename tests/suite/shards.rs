@@ -38,12 +38,13 @@ fn last_record(path: &Path) -> Value {
     serde_json::from_str(record.lines().last().unwrap()).unwrap()
 }
 
-/// Each shard scans a practice network of its own, which is the same every time.
+/// Each shard scans a practice network of its own, which is the same every time. Of the host that is left out so few resets come back that how
+/// many differs from scan to scan.
 #[test]
 fn eight_shards_merged_are_one_scan_byte_for_byte() {
     let dir = tempfile::tempdir().unwrap();
     let commands = "
-        scan='10.20.0.0/24 10.20.1.0/26 -F -q'
+        scan='10.20.0.0/24 10.20.1.0/26 --exclude 10.20.1.42 -F -q'
         formats='-o csv:NAME.csv --fields addr,port,proto,state,reason,service,name,mac,host_state -o list:NAME.list -o grepable:NAME.gnmap -o json:NAME.json'
         $0 demo -- $scan $(echo $formats | sed s/NAME/whole/g) || exit 1
         for shard in 1 2 3 4 5 6 7 8; do $0 demo -- $scan --shard $shard/8 --journal $shard.journal -o list:/dev/null; echo shard $?; done
@@ -71,10 +72,10 @@ fn eight_shards_merged_are_one_scan_byte_for_byte() {
     }
     assert!(merged["completeness"]["met"] == true && merged["pace"]["highest"].as_u64() > Some(0), "{merged}");
     let hosts = said.lines().nth(1).unwrap();
-    assert!(hosts.contains(" of 318 hosts up") && hosts.contains("; no losses"), "{said}");
+    assert!(hosts.contains(" of 317 hosts up") && hosts.contains("; no losses"), "{said}");
     let shard: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
     let (shard, addresses) = (&shard["shard"], &shard["addresses"]);
-    assert_eq!((&shard["number"], &shard["count"], &shard["addresses"], addresses), (&3.into(), &8.into(), &320.into(), &40.into()));
+    assert_eq!((&shard["number"], &shard["count"], &shard["addresses"], addresses), (&3.into(), &8.into(), &319.into(), &40.into()));
 }
 
 /// Both families, and one host whose ports are divided; shards by number, by the environment, killed and resumed.

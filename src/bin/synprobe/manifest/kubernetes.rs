@@ -73,12 +73,10 @@ spec:
               journal=shard-$JOB_COMPLETION_INDEX.journal
               # Of a pod that ended and was run again all the same.
               if [ -e "$journal.done" ]; then exit 0; fi
-              if [ -s "$journal" ]; then
-                synprobe resume "$journal"
-              else
-                synprobe --shard auto/{shards} --journal "$journal" --force "$@"
-              fi
-              status=$?
+              status=2
+              if [ -s "$journal" ]; then synprobe resume "$journal"; status=$?; fi
+              # Going on is refused from another address than before, as a new pod may have: the shard begins anew, as it does at first.
+              if [ $status -eq 2 ]; then synprobe --shard auto/{shards} --journal "$journal" --force "$@"; status=$?; fi
               # 3 is a shard that has ended and is known to be incomplete: the merged results say why, and another try would say the same.
               case $status in 0|3) : > "$journal.done" ;; *) exit $status ;; esac
             - synprobe

@@ -44,12 +44,16 @@ mkdir -p "$folder" || exit
 journal=$folder/shard-$SLURM_ARRAY_TASK_ID.journal
 # Of a task that ended and was run again.
 if [ -e "$journal.done" ]; then exit 0; fi
+status=2
 if [ -s "$journal" ]; then
     synprobe resume "$journal"
-else
-    synprobe --shard "$((SLURM_ARRAY_TASK_ID + 1))/{shards}" --journal "$journal" --force{words}
+    status=$?
 fi
-status=$?
+# Going on is refused on another node than before: the shard begins anew, as it does at first.
+if [ $status -eq 2 ]; then
+    synprobe --shard "$((SLURM_ARRAY_TASK_ID + 1))/{shards}" --journal "$journal" --force{words}
+    status=$?
+fi
 # 3 is a shard that has ended and is known to be incomplete: the merged results say why.
 case $status in 0|3) : > "$journal.done" ;; *) exit $status ;; esac
 "#
