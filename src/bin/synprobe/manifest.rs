@@ -5,6 +5,7 @@ mod quote;
 mod slurm;
 
 use std::ffi::OsString;
+use std::fmt::Write;
 
 use clap::{CommandFactory, FromArgMatches};
 
@@ -86,7 +87,7 @@ impl Job {
             "synprobe generate {what} --shards {}{}{} -- synprobe {}",
             args.shards,
             given("--image", args.image.clone(), args.image == IMAGE),
-            args.outputs.iter().zip(&outputs).map(|(_, output)| format!(" -o {}", shell(output))).collect::<String>(),
+            if args.outputs.is_empty() { String::new() } else { sinks(&outputs) },
             words.iter().map(|word| shell(word)).collect::<Vec<_>>().join(" ")
         );
         let needs = match &scan.scan {
@@ -117,7 +118,7 @@ impl Job {
 
     /// `-o FORMAT:PATH` for a shell.
     fn sinks(&self) -> String {
-        self.outputs.iter().map(|output| format!(" -o {}", shell(output))).collect()
+        sinks(&self.outputs)
     }
 
     /// What was typed, and the files it reads, as comments of one line each.
@@ -125,7 +126,7 @@ impl Job {
         let mut head = format!("# Written by: {}\n", visible(&self.typed));
         if !self.files.is_empty() {
             let files = self.files.iter().map(|file| visible(file)).collect::<Vec<_>>().join(", ");
-            head.push_str(&format!("# The scan reads {files}: every shard has to find the same there, {place}.\n"));
+            _ = writeln!(head, "# The scan reads {files}: every shard has to find the same there, {place}.");
         }
         head
     }
@@ -171,6 +172,15 @@ fn check(scan: &Args, shards: u32) -> Result<()> {
         shard::share(total, first, "--total-rate")?;
     }
     Ok(())
+}
+
+fn sinks(outputs: &[String]) -> String {
+    each(outputs, |output| format!(" -o {}", shell(output)))
+}
+
+/// What `one` makes of each word, together.
+fn each(words: &[String], one: impl Fn(&str) -> String) -> String {
+    words.iter().map(|word| one(word)).collect::<Vec<_>>().concat()
 }
 
 /// On one line, and with nothing in it that ends a comment or acts on a terminal.

@@ -1,25 +1,22 @@
 //! Two Jobs: an indexed one whose pods are the shards, and one that merges their journals.
 
 use super::quote::{argument, yaml};
-use super::{Job, Needs};
+use super::{Job, Needs, each};
 
 /// The manifest, for `kubectl apply -f`.
 pub(crate) fn kubernetes(job: &Job) -> String {
-    let shards = job.shards;
-    let arguments = job.words.iter().map(|word| format!("            - {}\n", argument(word))).collect::<String>();
     let head = job.head("in the volume");
-    let image = yaml(&job.image);
-    let security = security(job.needs);
-    // What runs in a container of its own has no privilege at all.
-    let merging = security_of_none();
-    let patience = 2 * shards;
-    // `$$` is one dollar, and none is the beginning of a variable's name.
-    let sinks = job.sinks().replace('$', "$$");
     format!(
-        r#"{head}# kubectl apply -f THIS; then kubectl logs -f job/synprobe-merge. The results are in the volume synprobe-journals, as the journals are.
+        r"{head}# kubectl apply -f THIS; then kubectl logs -f job/synprobe-merge. The results are in the volume synprobe-journals, as the journals are.
 #
 # The image has to have synprobe in its PATH, and a shell: FROM debian:stable-slim, COPY synprobe /usr/local/bin/.
-apiVersion: v1
+{VOLUME}{}{}",
+        of_shards(job),
+        of_merging(job)
+    )
+}
+
+const VOLUME: &str = "apiVersion: v1
 kind: PersistentVolumeClaim
 metadata:
   name: synprobe-journals
@@ -29,7 +26,14 @@ spec:
   resources:
     requests:
       storage: 1Gi
----
+";
+
+fn of_shards(job: &Job) -> String {
+    let (shards, patience, image) = (job.shards, 2 * job.shards, yaml(&job.image));
+    let arguments = each(&job.words, |word| format!("            - {}\n", argument(word)));
+    let security = security(job.needs);
+    format!(
+        r#"---
 apiVersion: batch/v1
 kind: Job
 metadata:
@@ -88,7 +92,18 @@ spec:
         - name: journals
           persistentVolumeClaim:
             claimName: synprobe-journals
----
+"#
+    )
+}
+
+fn of_merging(job: &Job) -> String {
+    let (shards, image) = (job.shards, yaml(&job.image));
+    // `$$` is one dollar, and none is the beginning of a variable's name.
+    let sinks = job.sinks().replace('$', "$$");
+    // What runs in a container of its own has no privilege at all.
+    let security = security(Needs::Nothing);
+    format!(
+        r#"---
 apiVersion: batch/v1
 kind: Job
 metadata:
@@ -112,7 +127,7 @@ spec:
             - |
               until set -- shard-*.journal.done && [ -e "$1" ] && [ $# -ge {shards} ]; do sleep 5; done
               exec synprobe merge shard-*.journal --force{sinks}
-{merging}          volumeMounts:
+{security}          volumeMounts:
             - name: journals
               mountPath: /journals
       volumes:
@@ -123,34 +138,25 @@ spec:
     )
 }
 
+/// The journals are root's where raw sockets were needed, so merging is root's too; it needs no capability.
 fn security(needs: Needs) -> String {
     let (why, capabilities) = match needs {
-        Needs::Nothing => return security_of_none(),
+        Needs::Nothing => ("", ""),
         Needs::RawSockets => ("SYN segments go through raw sockets, which a container has for root alone.", "[NET_RAW]"),
         Needs::Xdp => {
             ("XDP programs are loaded by root in the node's own network: set hostNetwork above.", "[NET_RAW, NET_ADMIN, BPF, PERFMON]")
         }
     };
+    let [why, root, added] = match needs {
+        Needs::Nothing => [String::new(), String::new(), String::new()],
+        _ => [format!("          # {why}\n"), "            runAsUser: 0\n".to_owned(), format!("              add: {capabilities}\n")],
+    };
     format!(
-        "          # {why}
-          securityContext:
-            runAsUser: 0
-            allowPrivilegeEscalation: false
+        "{why}          securityContext:
+{root}            allowPrivilegeEscalation: false
             readOnlyRootFilesystem: true
             capabilities:
               drop: [ALL]
-              add: {capabilities}
-"
+{added}"
     )
-}
-
-/// The journals are root's where raw sockets were needed, so merging is root's too; it needs no capability.
-fn security_of_none() -> String {
-    "          securityContext:
-            allowPrivilegeEscalation: false
-            readOnlyRootFilesystem: true
-            capabilities:
-              drop: [ALL]
-"
-    .to_owned()
 }

@@ -1,13 +1,13 @@
 //! A script that is the array's task, and that started by hand submits the array and what merges it.
 
 use super::quote::shell;
-use super::{Job, Needs};
+use super::{Job, Needs, each};
 
 /// The script, for bash.
 pub(crate) fn slurm(job: &Job) -> String {
     let (shards, last) = (job.shards, job.last());
     let head = job.head("in the folder that this is started in");
-    let words = job.words.iter().map(|word| format!(" {}", shell(word))).collect::<String>();
+    let words = each(&job.words, |word| format!(" {}", shell(word)));
     let privilege = match job.needs {
         Needs::Nothing => "",
         Needs::RawSockets => {
