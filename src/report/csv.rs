@@ -4,13 +4,14 @@ use std::io::{self, Write};
 
 use super::calendar::Rfc3339;
 use super::field::{Field, Fields};
+use super::gathered::Gathered;
 use super::{Epoch, Report};
 use crate::scan::{Finding, HostRecord, ScanRecord, Summary};
 
 /// Writes comma-separated values (RFC 4180): a header, then a row for each port when its host is settled. Fields are quoted where they
 /// need it; a name from the network holds nothing that a spreadsheet would take for a formula.
 pub struct Csv {
-    out: Box<dyn Write + Send>,
+    out: Gathered,
     fields: Fields,
     epoch: Epoch,
     note: String,
@@ -19,7 +20,7 @@ pub struct Csv {
 impl Csv {
     /// A table of `fields` written to `out`.
     pub fn new(out: Box<dyn Write + Send>, fields: Fields) -> Self {
-        Self { out, fields, epoch: Epoch::default(), note: String::new() }
+        Self { out: Gathered::new(out), fields, epoch: Epoch::default(), note: String::new() }
     }
 
     /// Whole rows in one write.
@@ -52,6 +53,10 @@ impl Report for Csv {
             fields.iter().map(|field| field.of(host, port, &time, &note)).collect()
         };
         self.rows::<String>(host.ports.iter().map(row))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 
     fn end(&mut self, _summary: &Summary) -> io::Result<()> {

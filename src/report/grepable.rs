@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use super::calendar::Asctime;
 use super::escape::Word;
+use super::gathered::Gathered;
 use super::rest::rest_of;
 use super::{Epoch, Escaped, Report, hidden};
 use crate::counted::counted;
@@ -14,14 +15,14 @@ use crate::time::Time;
 
 /// Writes nmap's grepable lines. They hold one ignored state, the most frequent; the other formats hold all counts.
 pub struct Grepable {
-    out: Box<dyn Write + Send>,
+    out: Gathered,
     epoch: Epoch,
 }
 
 impl Grepable {
     /// Grepable lines written to `out`.
     pub fn new(out: Box<dyn Write + Send>) -> Self {
-        Self { out, epoch: Epoch::default() }
+        Self { out: Gathered::new(out), epoch: Epoch::default() }
     }
 }
 
@@ -60,6 +61,10 @@ impl Report for Grepable {
             _ = writeln!(lines, "# suspect {}: {suspicion}", host.addr);
         }
         self.out.write_all(lines.as_bytes())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 
     fn end(&mut self, summary: &Summary) -> io::Result<()> {

@@ -1,12 +1,17 @@
 //! One JSON object per line, as `schema.json` beside this file describes.
 
 mod line;
+mod lines;
+mod object;
 pub(super) mod read;
 mod record;
 
 use std::io::{self, Write};
 
-use super::{Epoch, Report, is_answer};
+pub(super) use lines::Lines;
+
+use super::gathered::Gathered;
+use super::{Report, is_answer};
 use crate::scan::{Finding, HostRecord, RateChange, ScanRecord, Summary};
 
 /// The JSON Schema (2020-12) that every line fulfils.
@@ -19,44 +24,35 @@ pub const SCHEMA_VERSION: u32 = 1;
 ///
 /// Times are seconds since the Unix epoch with a fraction, round-trip times whole microseconds. What is not known is left out.
 /// Characters that a terminal would obey stand as `\u` escapes.
-pub struct Json<W = Box<dyn Write + Send>> {
-    out: W,
-    epoch: Epoch,
-    note: Option<String>,
+pub struct Json {
+    out: Gathered,
+    lines: Lines,
 }
 
-impl<W: Write> Json<W> {
+impl Json {
     /// JSON lines written to `out`.
-    pub fn new(out: W) -> Self {
-        Self { out, epoch: Epoch::default(), note: None }
-    }
-
-    /// Where they are written.
-    pub(super) fn out(&mut self) -> &mut W {
-        &mut self.out
-    }
-
-    fn write(&mut self, record: &record::Record<'_>) -> io::Result<()> {
-        let line = line::of(record, self.note.as_deref())?;
-        self.out.write_all(&line)
+    pub fn new(out: Box<dyn Write + Send>) -> Self {
+        Self { out: Gathered::new(out), lines: Lines::default() }
     }
 
     fn port(&mut self, finding: &Finding) -> io::Result<()> {
-        self.write(&record::port(finding, self.epoch))
+        let lines = &self.lines;
+        self.out.record(|line| lines.port(line, finding))
     }
 }
 
 /// The record of a summary, for formats that keep it whole.
 pub(super) fn summary_line(summary: &Summary) -> io::Result<String> {
-    let line = line::of(&record::summary(summary), None)?;
+    let mut line = Vec::new();
+    line::append(&mut line, &record::summary(summary), None)?;
     Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
 }
 
-impl<W: Write + Send> Report for Json<W> {
+impl Report for Json {
     fn begin(&mut self, scan: &ScanRecord) -> io::Result<()> {
-        self.epoch = Epoch::of(scan);
-        self.note.clone_from(&scan.note);
-        self.write(&record::scan(scan))
+        let mut line = Vec::new();
+        self.lines.scan(&mut line, scan)?;
+        self.out.write_all(&line)
     }
 
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {
@@ -64,16 +60,25 @@ impl<W: Write + Send> Report for Json<W> {
     }
 
     fn rate(&mut self, change: &RateChange) -> io::Result<()> {
-        self.write(&record::rate(change, self.epoch))
+        let mut line = Vec::new();
+        self.lines.rate(&mut line, change)?;
+        self.out.write_all(&line)
     }
 
     fn host(&mut self, host: &HostRecord) -> io::Result<()> {
         host.ports.iter().filter(|finding| !is_answer(finding)).try_for_each(|finding| self.port(finding))?;
-        self.write(&record::host(host))
+        let lines = &self.lines;
+        self.out.record(|line| lines.host(line, host))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 
     fn end(&mut self, summary: &Summary) -> io::Result<()> {
-        self.write(&record::summary(summary))?;
+        let mut line = Vec::new();
+        self.lines.summary(&mut line, summary)?;
+        self.out.write_all(&line)?;
         self.out.flush()
     }
 }
@@ -136,7 +141,9 @@ mod tests {
         let validator = jsonschema::validator_for(&serde_json::from_str(JSON_SCHEMA).unwrap()).unwrap();
         let suspect = |window| {
             let finding = Finding { window, ..sample::hosts()[0].ports[0] };
-            let record = serde_json::to_value(record::port(&finding, Epoch::default())).unwrap();
+            let mut line = Vec::new();
+            Lines::default().port(&mut line, &finding);
+            let record: Value = serde_json::from_slice(&line).unwrap();
             assert!(validator.is_valid(&record), "{record}");
             record.get("suspect").cloned()
         };

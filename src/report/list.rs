@@ -3,25 +3,36 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use super::digits;
+use super::gathered::Gathered;
 use super::{Epoch, Escaped, Report, hidden, is_answer};
 use crate::scan::{Finding, HostRecord, ScanRecord, Summary};
 
 /// Writes masscan's list. Times are whole Unix seconds.
 pub struct List {
-    out: Box<dyn Write + Send>,
+    out: Gathered,
     epoch: Epoch,
 }
 
 impl List {
     /// A list written to `out`.
     pub fn new(out: Box<dyn Write + Send>) -> Self {
-        Self { out, epoch: Epoch::default() }
+        Self { out: Gathered::new(out), epoch: Epoch::default() }
     }
 
     fn port(&mut self, finding: &Finding) -> io::Result<()> {
         let Finding { target, outcome, time, .. } = finding;
-        let line = format!("{} tcp {} {} {}\n", outcome.state, target.port, target.addr, self.epoch.at(*time).as_secs());
-        self.out.write_all(line.as_bytes())
+        let seconds = self.epoch.at(*time).as_secs();
+        self.out.record(|line| {
+            line.extend(outcome.state.as_str().as_bytes());
+            line.extend(b" tcp ");
+            digits::number(line, target.port.into());
+            line.push(b' ');
+            digits::address(line, target.addr);
+            line.push(b' ');
+            digits::number(line, seconds);
+            line.push(b'\n');
+        })
     }
 }
 
@@ -45,6 +56,10 @@ impl Report for List {
             Some(suspicion) => self.out.write_all(format!("# suspect {}: {suspicion}\n", host.addr).as_bytes()),
             None => Ok(()),
         }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 
     fn end(&mut self, summary: &Summary) -> io::Result<()> {

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use super::calendar::Rfc3339;
 use super::escape::Word;
+use super::gathered::Gathered;
 use super::rest::rest_of;
 use super::{Epoch, Escaped, Report};
 use crate::counted::counted;
@@ -15,13 +16,13 @@ use crate::time::Time;
 /// Writes a report in Markdown: what was asked, a table of hosts and their ports, and the result with what may be missing. Text from
 /// elsewhere stands between backticks, without a character that Markdown or HTML would obey.
 pub struct Markdown {
-    out: Box<dyn Write + Send>,
+    out: Gathered,
 }
 
 impl Markdown {
     /// A report written to `out`.
     pub fn new(out: Box<dyn Write + Send>) -> Self {
-        Self { out }
+        Self { out: Gathered::new(out) }
     }
 }
 
@@ -66,6 +67,10 @@ impl Report for Markdown {
             _ = writeln!(text, "| {} | {name} | | **suspect** | | {suspicion} |", host.addr);
         }
         self.out.write_all(text.as_bytes())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 
     fn end(&mut self, summary: &Summary) -> io::Result<()> {

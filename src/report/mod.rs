@@ -1,16 +1,19 @@
 //! What a reader sees: one file per format. It receives findings and summaries; it never asks.
 //!
-//! Every writer of a stream hands a whole record to its output in one `write` call and holds nothing back, so whatever moment the
-//! scan is killed at, the output ends after a whole record. A database gets records in transactions, a few a second.
+//! Every writer of a stream hands whole records to its output in one `write` call, so whatever moment the scan is killed at, the output
+//! ends after a whole record. It gathers them only while more are at hand: [`Report::flush`] comes as soon as none is. A database gets
+//! records in transactions, a few a second.
 //!
 //! [`read()`] turns JSON lines back into what was told, and so into every other format. For that to come out alike, live formats are given
 //! values as precise as a record holds them: [`Recorded`]. [`Shards`] does the same with the records of all shards of a scan.
 
 mod calendar;
 mod csv;
+mod digits;
 mod escape;
 mod field;
 mod format;
+mod gathered;
 mod grepable;
 mod journal;
 mod json;
@@ -34,8 +37,10 @@ pub use csv::Csv;
 pub use escape::{Escaped, Message};
 pub use field::{Field, Fields};
 pub use format::{Destination, Format, Growth, Look, OutputSpec};
+pub use gathered::records_lost;
 pub use grepable::Grepable;
 pub use journal::{Journal, JournalReading, Order, read_journal};
+use json::Lines;
 pub use json::read::{Ending, Reading, Strictness, Told, read};
 pub use json::{JSON_SCHEMA, Json, SCHEMA_VERSION};
 pub use list::List;
@@ -82,6 +87,13 @@ pub trait Report: Send {
     /// # Errors
     /// The output could not be written.
     fn host(&mut self, host: &HostRecord) -> io::Result<()>;
+    /// Nothing more is at hand to be told: what was gathered to be written together goes out.
+    ///
+    /// # Errors
+    /// The output could not be written.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
     /// A few times a second while a scan runs: what was held back to be written together goes out.
     ///
     /// # Errors

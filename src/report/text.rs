@@ -9,20 +9,21 @@ use std::io::{self, Write};
 
 pub use style::{Colour, Live, Style};
 
+use super::gathered::Gathered;
 use super::{Escaped, Report};
 use crate::scan::{Finding, HostRecord, ScanRecord, State, Summary};
 use crate::target::{Target, services};
 
 /// Writes text for people. Names from the network are escaped.
 pub struct Text {
-    out: Box<dyn Write + Send>,
+    out: Gathered,
     style: Style,
 }
 
 impl Text {
     /// Text written to `out` in a style.
     pub fn new(out: Box<dyn Write + Send>, style: Style) -> Self {
-        Self { out, style }
+        Self { out: Gathered::new(out), style }
     }
 }
 
@@ -50,6 +51,10 @@ impl Report for Text {
 
     fn host(&mut self, host: &HostRecord) -> io::Result<()> {
         self.out.write_all(block::of(host, self.style).as_bytes())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 
     fn end(&mut self, summary: &Summary) -> io::Result<()> {

@@ -6,6 +6,7 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
 use super::calendar::Asctime;
+use super::gathered::Gathered;
 use super::rest::rest_of;
 use super::{Epoch, Escaped, Report, hidden};
 use crate::counted::counted;
@@ -16,14 +17,14 @@ use crate::time::Time;
 /// Writes nmap's XML. Its DTD knows no other scanner than `nmap`; the arguments and a comment name synprobe. What characters XML cannot
 /// hold, and those that a terminal would obey, stand escaped as in text.
 pub struct Xml {
-    out: Box<dyn Write + Send>,
+    out: Gathered,
     epoch: Epoch,
 }
 
 impl Xml {
     /// A document written to `out`.
     pub fn new(out: Box<dyn Write + Send>) -> Self {
-        Self { out, epoch: Epoch::default() }
+        Self { out: Gathered::new(out), epoch: Epoch::default() }
     }
 }
 
@@ -70,6 +71,10 @@ impl Report for Xml {
     fn host(&mut self, host: &HostRecord) -> io::Result<()> {
         let piece = self.element(host)?;
         self.out.write_all(&piece.into_bytes())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 
     fn end(&mut self, summary: &Summary) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::request::Request;
-use crate::scan::{ControlPorts, Finding, HostRecord, Ranges, Seen, State, Suspicion, is_often_open};
+use crate::scan::{ControlPorts, Finding, HostRecord, Packed, Ranges, Seen, State, Suspicion, is_often_open, unpacked};
 
 /// Doubts about hosts of a scan. A host under none goes out as soon as it is settled; others wait for the end or their acquittal.
 pub(super) struct Doubts {
@@ -15,7 +15,8 @@ pub(super) struct Doubts {
     /// Control ports found open, by host.
     open_controls: HashMap<IpAddr, Vec<u16>>,
     ranges: Ranges,
-    held: BTreeMap<IpAddr, HostRecord>,
+    /// Hosts that wait, packed: of a scan in which everything answers alike, all do. By the first address of their range.
+    held: BTreeMap<IpAddr, Vec<u8>>,
     /// The share of targets that was asked at moments gone by, oldest first.
     asked_by: VecDeque<(Duration, f64)>,
     /// From this share on ranges are looked through again.
@@ -62,8 +63,7 @@ impl Doubts {
 
     /// The hosts that were kept because of their range.
     fn acquit(&mut self, addr: Ipv4Addr) -> Vec<HostRecord> {
-        let (first, last) = Ranges::around(addr);
-        self.held.extract_if(IpAddr::V4(first)..=IpAddr::V4(last), |_, _| true).map(|(_, host)| host).collect()
+        self.held.remove(&range(addr.into())).map_or_else(Vec::new, |held| ascending(&held))
     }
 
     /// The answer to a probe that is not among the scan's targets: the `--canary`'s or a control port's.
@@ -80,13 +80,13 @@ impl Doubts {
         if !waits {
             return Some(host);
         }
-        self.held.insert(host.addr, host);
+        host.pack(self.held.entry(range(host.addr)).or_default());
         None
     }
 
     /// The hosts that are still kept, ascending: all is known now.
     pub(super) fn release(&mut self) -> impl Iterator<Item = HostRecord> + use<> {
-        std::mem::take(&mut self.held).into_values()
+        std::mem::take(&mut self.held).into_values().flat_map(|held| ascending(&held))
     }
 
     /// What is known against a host.
@@ -104,6 +104,21 @@ impl Doubts {
             ports => Some(Suspicion::ZeroWindow(ports)),
         }
     }
+}
+
+/// The first address of the /24 of an address; of IPv6 there are no ranges.
+fn range(addr: IpAddr) -> IpAddr {
+    match addr {
+        IpAddr::V4(addr) => Ranges::around(addr).0.into(),
+        IpAddr::V6(_) => addr,
+    }
+}
+
+/// Packed hosts by their addresses.
+fn ascending(held: &[u8]) -> Vec<HostRecord> {
+    let mut hosts: Vec<HostRecord> = unpacked(held).collect();
+    hosts.sort_unstable_by_key(|host| host.addr);
+    hosts
 }
 
 /// What was asked so long ago has answered or will not: the longest patience with a probe.

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::request::{Event, Show};
 use crate::packet::MacAddr;
-use crate::scan::{Finding, HostRecord, HostState, Outcome, Reason, State};
+use crate::scan::{Finding, HostRecord, HostState, Outcome, Packed, Reason, State, unpacked};
 
 /// What became of the targets of one host, as far as the ledger cannot know from findings.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Roll {
+pub struct Roll {
     /// Probed and silent.
     pub unanswered: u64,
     /// Never probed.
@@ -50,7 +50,8 @@ pub(super) struct Ledger {
 
 #[derive(Default)]
 struct Entry {
-    ports: Vec<Finding>,
+    /// Findings told singly, packed: of millions of ports most wait here for the last of their hosts.
+    ports: Vec<u8>,
     closed: BTreeMap<Reason, u64>,
     filtered: BTreeMap<Reason, u64>,
     /// Found silent; only where that is told.
@@ -78,7 +79,16 @@ impl Ledger {
     pub(super) fn enter(&mut self, finding: Finding, mac: Option<MacAddr>, events: &mut dyn FnMut(Event)) -> Option<HostRecord> {
         let addr = finding.target.addr;
         let Finding { outcome, .. } = finding;
-        let entry = self.hosts.entry(addr).or_default();
+        // A host with one port is settled by its first answer, and need not be entered.
+        let mut only = Entry::default();
+        let entry = if self.ports == 1 {
+            if !self.hosts.is_empty() {
+                only = self.hosts.remove(&addr).unwrap_or_default();
+            }
+            &mut only
+        } else {
+            self.hosts.entry(addr).or_default()
+        };
         entry.answered += 1;
         match outcome.state {
             State::Open => {}
@@ -88,7 +98,9 @@ impl Ledger {
         }
         (self.up_elsewhere, self.filtered) = entry.hear(&finding, mac, (self.up_elsewhere, self.filtered));
         if self.show.singly(outcome.state) {
-            entry.ports.push(finding);
+            if self.ports != 1 {
+                finding.pack(&mut entry.ports);
+            }
             if !self.is_quiet {
                 events(Event::Finding(finding));
             }
@@ -96,11 +108,14 @@ impl Ledger {
         if entry.answered < self.ports {
             return None;
         }
-        let entry = self.hosts.remove(&addr)?;
         if mac.is_some() || self.show.down || self.remembers {
             self.settled.insert(addr);
         }
-        Some(entry.record(addr, mac, Roll::default()))
+        if self.ports == 1 {
+            let ports = if self.show.singly(outcome.state) { vec![finding] } else { Vec::new() };
+            return Some(only.settled(addr, mac, &Roll::default(), ports));
+        }
+        Some(self.hosts.remove(&addr)?.record(addr, mac, Roll::default()))
     }
 
     /// Enters a reply that is of none of the ports probed, from or about a host without a hardware address here; the host's record, if that
@@ -171,10 +186,14 @@ impl Entry {
         (up, filtered)
     }
 
-    fn record(mut self, addr: IpAddr, mac: Option<MacAddr>, roll: Roll) -> HostRecord {
+    fn record(self, addr: IpAddr, mac: Option<MacAddr>, mut roll: Roll) -> HostRecord {
+        let mut ports: Vec<Finding> = unpacked(&self.ports).chain(std::mem::take(&mut roll.silent)).collect();
+        ports.sort_unstable_by_key(|finding| finding.target.port);
+        self.settled(addr, mac, &roll, ports)
+    }
+
+    fn settled(self, addr: IpAddr, mac: Option<MacAddr>, roll: &Roll, ports: Vec<Finding>) -> HostRecord {
         let is_of_nobody_asked = roll.is_of_nobody_asked() && self.silent == 0;
-        self.ports.extend(roll.silent);
-        self.ports.sort_unstable_by_key(|finding| finding.target.port);
         let (state, reason) = match (self.first, mac) {
             (Some(reason), _) => (HostState::Up, reason),
             (None, Some(_)) => (HostState::Up, Reason::ArpResponse),
@@ -191,7 +210,7 @@ impl Entry {
             mac,
             names: Vec::new(),
             rtt: self.rtt,
-            ports: self.ports,
+            ports,
             closed: self.closed,
             filtered: self.filtered,
             unanswered: roll.unanswered + self.silent,

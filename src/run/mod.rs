@@ -28,7 +28,9 @@ mod unasked;
 
 pub use crate::net::{Engine, Queueing};
 pub use clock::{Clock, arrival};
+pub use ledger::Roll;
 pub use lockstep::{VirtualClock, lockstep};
+pub use reporter::Reporter;
 pub use request::{Entry, Event, Evidence, Phase, PlanRecord, Progress, Rate, Request, Show, Stop, Technique};
 pub use scan::{plan, preview, scan, scan_with};
 pub use step::{Inlet, Next, Outlets, receive_step, transmit_step};

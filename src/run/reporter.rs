@@ -12,8 +12,8 @@ use crate::net::names::{Resolver, ReverseLookup};
 use crate::packet::MacAddr;
 use crate::scan::{Finding, HostRecord, Reason};
 
-/// Takes findings in, gives events out.
-pub(super) struct Reporter<'a> {
+/// Takes findings in, gives events out: the half of a scan after its receivers.
+pub struct Reporter<'a> {
     ledger: Ledger,
     doubts: Doubts,
     show: Show,
@@ -48,7 +48,7 @@ impl Outlet<'_> {
 
 impl<'a> Reporter<'a> {
     /// Reports on the hosts of a scan whose order has this seed; looks names up if there is a resolver.
-    pub(super) fn new(request: &Request, seed: u64, resolver: Option<Arc<dyn Resolver>>, events: &'a mut dyn FnMut(Event)) -> Self {
+    pub fn new(request: &Request, seed: u64, resolver: Option<Arc<dyn Resolver>>, events: &'a mut dyn FnMut(Event)) -> Self {
         let Request { show, hide_suspect, .. } = *request;
         Self {
             ledger: Ledger::new(show, hide_suspect, u64::from(request.ports.len())),
@@ -66,8 +66,8 @@ impl<'a> Reporter<'a> {
         Self { ledger: self.ledger.remembering(), ..self }
     }
 
-    /// A finding came in.
-    pub(super) fn finding(&mut self, finding: Finding, mac: Option<MacAddr>) {
+    /// A finding came in, about a host with this hardware address where it has one here.
+    pub fn finding(&mut self, finding: Finding, mac: Option<MacAddr>) {
         if finding.outcome.reason != Reason::NoResponse && self.show.singly(finding.outcome.state) {
             self.name(finding.target.addr);
         }
@@ -132,6 +132,11 @@ impl<'a> Reporter<'a> {
         }
     }
 
+    /// Nothing more waits to be taken in: whoever gathers what he writes, to write it together, writes it now.
+    pub fn lull(&mut self) {
+        self.event(Event::Lull);
+    }
+
     /// Something else to tell.
     pub(super) fn event(&mut self, event: Event) {
         (self.outlet.events)(event);
@@ -154,7 +159,7 @@ impl<'a> Reporter<'a> {
 
     /// The scan is over: every host goes out, those of `rest` too, ascending by address; names are waited for up to `patience`. Returns how
     /// many hosts were suspect.
-    pub(super) fn close(
+    pub fn close(
         self,
         mac: impl Fn(IpAddr) -> Option<MacAddr>,
         roll: impl Fn(IpAddr, u64) -> Roll,
@@ -162,7 +167,7 @@ impl<'a> Reporter<'a> {
         patience: Duration,
     ) -> u64 {
         let Self { ledger, mut doubts, names, nameless, mut outlet, .. } = self;
-        rest.extend(doubts.release());
+        let mut held = doubts.release().peekable();
         let found = names.map(|names| names.finish(patience)).unwrap_or_default();
         let mut out = |mut host: HostRecord| {
             host.names.extend(found.get(&host.addr).cloned());
@@ -172,6 +177,13 @@ impl<'a> Reporter<'a> {
         nameless.into_iter().for_each(&mut out);
         rest.sort_unstable_by_key(|host| host.addr);
         let mut rest = rest.into_iter().peekable();
+        // Hosts that were held are as many as the scan has: they are unpacked one range at a time.
+        let mut rest = std::iter::from_fn(move || match (rest.peek(), held.peek()) {
+            (Some(one), Some(other)) if one.addr < other.addr => rest.next(),
+            (_, Some(_)) => held.next(),
+            _ => rest.next(),
+        })
+        .peekable();
         ledger.close(mac, roll, |host| {
             while let Some(earlier) = rest.next_if(|other| other.addr < host.addr) {
                 out(earlier);

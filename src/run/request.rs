@@ -324,6 +324,8 @@ pub enum Event {
     Rate(RateChange),
     /// How far it is.
     Progress(Progress),
+    /// All that has come in so far was told: what was gathered to be written together is written now, for more may be long in coming.
+    Lull,
     /// Something a user should know, in one line.
     Notice(String),
     /// What a scan that is killed needs to be taken up again, if that was asked for.

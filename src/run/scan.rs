@@ -212,8 +212,10 @@ impl Running<'_> {
                         _ => records = None,
                     },
                     recv(findings.as_ref().unwrap_or(&never())) -> finding => match finding {
-                        Ok(finding) if !self.request.ports.contains(finding.target.port) => self.reporter.finding_beside(&finding),
-                        Ok(finding) => connected_elsewhere |= self.connected(finding, asked.as_deref()),
+                        Ok(finding) => {
+                            let waiting = findings.iter().flat_map(Queue::try_iter).take(GULP);
+                            connected_elsewhere |= self.findings(std::iter::once(finding).chain(waiting), asked.as_deref());
+                        }
                         Err(_) => findings = None,
                     },
                     recv(ticks) -> _ => {
@@ -228,6 +230,7 @@ impl Running<'_> {
                             next_look = clock.now() + LOOK;
                             self.look(board.as_deref(), counters, targets, &mut meter);
                         }
+                        self.reporter.lull();
                     }
                 }
             }
@@ -269,6 +272,7 @@ impl Running<'_> {
             self.record(record, board);
             count += 1;
         }
+        self.reporter.lull();
         if (FLOOD..GULP).contains(&count) {
             std::thread::sleep(GATHER);
         }
@@ -300,6 +304,20 @@ impl Running<'_> {
         } else {
             self.reporter.finding_beside(&finding);
         }
+    }
+
+    /// Takes in what became of connections; whether another machine answered one.
+    fn findings(&mut self, waiting: impl Iterator<Item = Finding>, space: Option<&TargetSpace>) -> bool {
+        let mut elsewhere = false;
+        for finding in waiting {
+            if self.request.ports.contains(finding.target.port) {
+                elsewhere |= self.connected(finding, space);
+            } else {
+                self.reporter.finding_beside(&finding);
+            }
+        }
+        self.reporter.lull();
+        elsewhere
     }
 
     /// Takes in what became of a connection; whether another machine answered it.

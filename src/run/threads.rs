@@ -178,10 +178,57 @@ fn listen(inlet: &mut Inlet, board: &Board, clock: Clock, ended: &AtomicBool, qu
     }
 }
 
-/// Findings that may wait for the reporter before sending rests: a hundred megabytes of them.
-const BACKLOG: usize = 4_000_000;
+/// Findings that may wait for the reporter before sending rests: 32 megabytes of them.
+const BACKLOG: usize = 1 << 20;
 const REST: Duration = Duration::from_millis(5);
 /// The longest a thread waits before it looks up: the scan may have ended, a reply may have made a wait needless.
 const GLANCE: Duration = Duration::from_millis(5);
 /// How often a full device is offered the last resets.
 const LAST_LOOKS: u32 = 20;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use super::*;
+    use crate::scan::{Cookie, EgressMap, Neighbours, Poll, ScanConfig, Shot, SourcePorts};
+
+    /// Has nothing to send, and notes that it was asked.
+    struct Asked<'a>(&'a AtomicU64);
+
+    impl Source for Asked<'_> {
+        fn poll(&mut self, _now: Time) -> Poll {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Poll::Done
+        }
+
+        fn peek(&mut self, _now: Time) -> Option<Shot> {
+            None
+        }
+
+        fn sent(&mut self, _now: Time) {}
+    }
+
+    #[test]
+    fn sending_rests_while_too_many_findings_wait_and_none_is_dropped() {
+        let peer = "10.0.0.2".parse().unwrap();
+        let config = ScanConfig::new(peer, [80].into_iter().collect(), 7);
+        let cookie = Cookie::new([7; 16], SourcePorts::Block { first: 61_000, count: 16 }, config.most_attempts);
+        let board = Board::new(config, cookie, EgressMap::new([]), Neighbours::new(Vec::new(), crate::target::AddressSet::new()));
+        let record = Record::of_syn_ack(0);
+        let (records_in, records) = crossbeam_channel::unbounded();
+        (0..=BACKLOG).for_each(|_| records_in.send(record).unwrap());
+        let asked = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            let sender =
+                scope.spawn(|| send(&mut Asked(&asked), &mut Outlets::new(Vec::new()), &board, Clock::start(), &records, &mut |_| {}));
+            while board.counters.send_retries.get() < 3 {
+                std::thread::sleep(REST);
+            }
+            assert_eq!(asked.load(Ordering::Relaxed), 0, "nothing is sent while the reporter is behind");
+            records.recv().unwrap();
+            sender.join().unwrap();
+        });
+        assert_eq!((asked.load(Ordering::Relaxed), records.len()), (1, BACKLOG));
+    }
+}

@@ -72,6 +72,12 @@ impl Record {
         (usize::from(self.stage), self.index)
     }
 
+    /// A port is open; nothing else is known.
+    #[cfg(test)]
+    pub(crate) fn of_syn_ack(index: u64) -> Self {
+        Self { index, time: 0, rtt: u32::MAX, detail: Detail::window(1), reason: Reason::SynAck, ttl: 64, attempt: 1, stage: 0 }
+    }
+
     /// Whether it says that a port is open.
     pub fn is_open(&self) -> bool {
         self.reason == Reason::SynAck

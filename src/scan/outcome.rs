@@ -79,6 +79,28 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason, in the order they are declared in.
+    pub(super) const ALL: [Self; 18] = [
+        Self::SynAck,
+        Self::Reset,
+        Self::ConnRefused,
+        Self::NoResponse,
+        Self::NetUnreach,
+        Self::HostUnreach,
+        Self::ProtoUnreach,
+        Self::PortUnreach,
+        Self::NetProhibited,
+        Self::HostProhibited,
+        Self::AdminProhibited,
+        Self::TimeExceeded,
+        Self::EchoReply,
+        Self::ArpResponse,
+        Self::NoArpResponse,
+        Self::LocalhostResponse,
+        Self::LocalError,
+        Self::ScanEnded,
+    ];
+
     /// The field's word for it.
     pub const fn as_str(self) -> &'static str {
         match self {

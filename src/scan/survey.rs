@@ -54,6 +54,8 @@ pub struct Survey {
     /// Share of slots that are canaries, as known when last polled.
     share: f64,
     local: LocalMeter,
+    /// When it asked to be woken.
+    wakes: Time,
     lag: LagMeter,
     end: Option<End>,
     released: bool,
@@ -135,6 +137,7 @@ impl Survey {
             unpublished: Unpublished::default(),
             share: 0.0,
             local: LocalMeter::default(),
+            wakes: Time::NEVER,
             lag: LagMeter::default(),
             end: None,
             released: false,
@@ -371,6 +374,10 @@ impl Survey {
 impl Source for Survey {
     fn poll(&mut self, now: Time) -> Poll {
         self.account();
+        let wakes = std::mem::replace(&mut self.wakes, Time::NEVER);
+        if now > wakes {
+            self.local.overslept(now.since(wakes));
+        }
         self.unpublished.publish(&self.board.counters);
         if self.is_over(now) {
             return Poll::Done;
@@ -381,7 +388,10 @@ impl Source for Survey {
         }
         match self.seek(now) {
             None => match self.pacer.allowance(now) {
-                0 => Poll::Wait(self.pacer.ripe().min(now + GLANCE)),
+                0 => {
+                    self.wakes = self.pacer.ripe().min(now + GLANCE);
+                    Poll::Wait(self.wakes)
+                }
                 allowance => Poll::Send(allowance),
             },
             Some(until) => {

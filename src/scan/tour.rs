@@ -32,6 +32,8 @@ pub(super) struct LocalMeter {
     rate: f64,
     sent: f64,
     short: u32,
+    /// Of the span, slept beyond what was asked: that is no time that sending takes.
+    late: Duration,
     pub(super) idle: bool,
 }
 
@@ -83,21 +85,28 @@ impl Hosts {
 }
 
 impl LocalMeter {
-    /// `count` probes leave; what is achieved, if it is far less than what was due, for three spans in a row.
+    /// `count` probes leave; what this machine can send, if that is far less than what was due for three spans in a row.
     pub(super) fn sent(&mut self, now: Time, count: u32, rate: f64) -> Option<f64> {
         if self.rate.to_bits() != rate.to_bits() {
             *self = Self { began: now, rate, ..Self::default() };
         }
         self.sent += f64::from(count);
         let span = now.since(self.began);
-        if span < SPAN {
+        if span < SPAN + self.late {
             return None;
         }
+        let span = span.saturating_sub(self.late);
         let achieved = self.sent / span.as_secs_f64();
         let is_short = !self.idle && span < 2 * SPAN && rate > 2000.0 && achieved < 0.8 * rate;
         let short = if is_short { self.short + 1 } else { 0 };
         *self = Self { began: now, rate, short: short % 3, ..Self::default() };
         (short == 3).then_some(achieved)
+    }
+
+    /// The sender was woken so much later than it had asked for. Where others want the processor it would be at a lower rate, too: what is
+    /// missed then says nothing about what this machine can send.
+    pub(super) fn overslept(&mut self, late: Duration) {
+        self.late += late;
     }
 }
 
@@ -105,3 +114,39 @@ impl LocalMeter {
 const LAG: Duration = Duration::from_millis(100);
 /// What achieved rates are measured over.
 const SPAN: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends for three seconds what a pacer at `rate` lets out to a sender that is woken `late` and takes `each` a probe; the last limit told.
+    fn told(rate: f64, late: Duration, each: Duration) -> Option<f64> {
+        let mut pacer = crate::scan::Pacer::new(rate as u64);
+        let (mut meter, mut now, mut told) = (LocalMeter::default(), Time::from_nanos(1), None);
+        while now < Time::from_nanos(3_000_000_000) {
+            match pacer.allowance(now) {
+                0 => {
+                    now = pacer.ripe() + late;
+                    meter.overslept(late);
+                }
+                count => {
+                    pacer.spend(now, count);
+                    told = meter.sent(now, count as u32, rate).or(told);
+                    now = now + each * count as u32;
+                }
+            }
+        }
+        told
+    }
+
+    #[test]
+    fn a_machine_that_takes_its_time_for_each_probe_is_told_from_one_that_wakes_late() {
+        let micros = Duration::from_micros;
+        assert_eq!(told(100_000.0, micros(0), micros(1)), None);
+        for late in [1_000, 5_000, 15_000] {
+            assert_eq!(told(100_000.0, micros(late), micros(1)), None, "{late} µs late");
+        }
+        let slow = told(100_000.0, micros(60), micros(20)).unwrap();
+        assert!((45_000.0..55_000.0).contains(&slow), "{slow}");
+    }
+}

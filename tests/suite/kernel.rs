@@ -10,5 +10,6 @@ mod onlink;
 mod practice;
 mod program;
 mod routed;
+mod slow_reader;
 mod tools;
 mod xdp;

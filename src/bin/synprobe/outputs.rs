@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 
 use synprobe::counted::counted;
 use synprobe::error::{Error, Result};
-use synprobe::report::{Destination, Format, Look, Migration, OutputSpec, Recorded, Report};
+use synprobe::report::{Destination, Format, Look, Migration, OutputSpec, Recorded, Report, records_lost};
 use synprobe::scan::{Finding, HostRecord, Proof, RateChange, ScanRecord, Summary};
 
 use crate::args::SinkArgs;
@@ -47,7 +47,7 @@ impl Outputs {
 
     pub(crate) fn begin(&mut self, scan: ScanRecord) {
         let scan = scan.recorded();
-        self.tell(|report| report.begin(&scan));
+        self.tell(|report| report.begin(&scan).and_then(|()| report.flush()));
         self.each.iter_mut().for_each(|output| output.began = output.lost == 0);
     }
 
@@ -68,6 +68,11 @@ impl Outputs {
     pub(crate) fn host(&mut self, host: HostRecord) {
         let host = host.recorded();
         self.tell(|report| report.host(&host));
+    }
+
+    /// Nothing more is at hand to be written.
+    pub(crate) fn flush(&mut self) {
+        self.tell(|report| report.flush());
     }
 
     /// A few times a second.
@@ -191,7 +196,7 @@ impl Output {
         if self.lost == 0 {
             voice.warn(&format!("write {}: {error} (the rest goes on)", self.name));
         }
-        self.lost += 1;
+        self.lost += records_lost(error);
     }
 }
 

@@ -137,6 +137,7 @@ impl Job<'_> {
                 meter.show(&progress);
                 self.outputs.settle();
             }
+            Event::Lull => self.outputs.flush(),
             Event::Notice(text) => self.voice.notice(&text),
         }
         if self.outputs.all_closed() {

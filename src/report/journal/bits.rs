@@ -15,7 +15,7 @@ pub(super) fn of_targets(targets: &RoaringTreemap) -> String {
 }
 
 pub(super) fn to_targets(text: &str) -> Result<RoaringTreemap, String> {
-    RoaringTreemap::deserialize_from(&bytes(text)?[..]).map_err(|error| format!("no bitmap of targets: {error}"))
+    RoaringTreemap::deserialize_from(&to_bytes(text)?[..]).map_err(|error| format!("no bitmap of targets: {error}"))
 }
 
 /// Numbers of blocks.
@@ -27,7 +27,7 @@ pub(super) fn of_numbers(numbers: impl IntoIterator<Item = u32>) -> String {
 }
 
 pub(super) fn to_numbers(text: &str) -> Result<RoaringBitmap, String> {
-    RoaringBitmap::deserialize_from(&bytes(text)?[..]).map_err(|error| format!("no bitmap of blocks: {error}"))
+    RoaringBitmap::deserialize_from(&to_bytes(text)?[..]).map_err(|error| format!("no bitmap of blocks: {error}"))
 }
 
 /// States of blocks, each in so many bytes: eight little-endian floats, and two numbers.
@@ -42,7 +42,7 @@ pub(super) fn of_blocks<'a>(blocks: impl Iterator<Item = &'a BlockState>) -> Str
 }
 
 pub(super) fn to_blocks(text: &str) -> Result<Vec<BlockState>, String> {
-    let bytes = bytes(text)?;
+    let bytes = to_bytes(text)?;
     let (blocks, rest) = bytes.as_chunks::<BLOCK>();
     if !rest.is_empty() {
         return Err("states of blocks are cut short".to_owned());
@@ -67,13 +67,18 @@ fn to_block(bytes: &[u8; BLOCK]) -> BlockState {
 
 const BLOCK: usize = 34;
 
+/// Bytes as they are.
+pub(super) fn of_bytes(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+pub(super) fn to_bytes(text: &str) -> Result<Vec<u8>, String> {
+    STANDARD.decode(text).map_err(|error| format!("no base64: {error}"))
+}
+
 /// Bytes as hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
-}
-
-fn bytes(text: &str) -> Result<Vec<u8>, String> {
-    STANDARD.decode(text).map_err(|error| format!("no base64: {error}"))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! | `journal` | once, after `scan`: what decides the scan as it was resolved, so that nothing is asked of a name server or a file again |
 //! | `stage` | a part of the scan begins: its hosts and ports, and by how many senders it is shared |
 //! | `answered` | targets that answered and have no line of their own, by reason: their indices in the stage, a Roaring bitmap in base64 |
+//! | `packed` | findings and hosts of a flood, in order, instead of a line each: bytes in base64, see [`Packed`](crate::scan::Packed) |
 //! | `pass` | a pass over silent targets begins: the blocks it asks, as a bitmap |
 //! | `knowledge` | what canaries have shown, and of each block that has changed what is known |
 //! | `progress` | the end of what belongs together, some twenty times a second: places, counts, and the digest of all bytes before its line |
@@ -16,6 +17,7 @@
 
 mod bits;
 mod line;
+pub(super) mod packed;
 mod read;
 mod spaces;
 mod write;

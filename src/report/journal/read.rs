@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::Order;
 use super::bits;
 use super::line::{Line, Progress};
+use super::packed::Row;
 use crate::error::{Error, Kind, Result};
 use crate::report::Epoch;
 use crate::report::json::read::wire;
@@ -108,12 +109,22 @@ impl Reader {
                 let epoch = Epoch::of(&scan);
                 self.scan = Some((*scan, epoch));
             }
-            wire::Record::Port(finding) if finding.outcome.reason != Reason::NoResponse => self.told.push(finding),
+            wire::Record::Port(finding) => self.port(finding),
+            wire::Record::Packed(rows) => rows.into_iter().for_each(|row| match row {
+                Row::Port(finding) => self.port(finding),
+                Row::Host(..) => {}
+            }),
             wire::Record::Summary(summary) => self.summary = Some(*summary),
             wire::Record::Beside => self.beside(line)?,
-            wire::Record::Port(_) | wire::Record::Host(..) | wire::Record::Rate(_) => {}
+            wire::Record::Host(..) | wire::Record::Rate(_) => {}
         }
         Ok(())
+    }
+
+    fn port(&mut self, finding: Finding) {
+        if finding.outcome.reason != Reason::NoResponse {
+            self.told.push(finding);
+        }
     }
 
     fn beside(&mut self, line: &[u8]) -> std::result::Result<(), String> {

@@ -3,8 +3,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
-use crate::report::sample;
-use crate::scan::{BlockState, Checkpoint, Finding, Knowledge, LeftStage, Milestone, Outcome, Place, Reason, Spent, Stages, State};
+use crate::report::{Json, Report, Strictness, sample};
+use crate::scan::{
+    BlockState, Checkpoint, Finding, HostRecord, Knowledge, LeftStage, Milestone, Outcome, Place, Reason, Spent, Stages, State,
+};
 
 #[derive(Clone, Default)]
 struct Shared(Arc<Mutex<Vec<u8>>>);
@@ -209,4 +211,53 @@ fn what_a_full_disk_refused_is_written_when_there_is_room() {
     journal.settle(&spent(2)).unwrap();
     let text = String::from_utf8(full.1.0.lock().unwrap().clone()).unwrap();
     assert_eq!(read(&text).unwrap().left.stages[0].answered[0].1.len(), 2);
+}
+
+#[test]
+fn a_flood_is_read_as_it_was_told() {
+    let finding = |last: u8, port: u16| Finding {
+        target: Target { addr: [10, 0, 0, last].into(), port },
+        window: (port == 9).then_some(0),
+        rtt: (port != 7).then(|| Duration::from_micros(u64::from(port))),
+        time: crate::time::Time::from_nanos(u64::from(port) * 1_001_000),
+        ..sample::hosts()[0].ports[0]
+    };
+    let findings: Vec<Finding> = (1..=1004).flat_map(|port| [finding(1, port), finding(2, port)]).collect();
+    let hosts = [1, 2].map(|last| {
+        let ports = findings.iter().filter(|finding| finding.target.addr == std::net::IpAddr::from([10, 0, 0, last])).copied();
+        HostRecord { addr: [10, 0, 0, last].into(), ports: ports.collect(), ..sample::hosts()[1].clone() }
+    });
+    let (kept, plain) = (Shared::default(), Shared::default());
+    let mut journal = Journal::begin(Box::new(kept.clone()), &sample::scan(), &order(), None).unwrap();
+    journal.stage(&LeftStage::new(0, "10.0.0.0/30".parse().unwrap(), sample::scan().ports)).unwrap();
+    let mut json = Json::new(Box::new(plain.clone()));
+    json.begin(&sample::scan()).unwrap();
+    for (number, finding) in findings.iter().enumerate() {
+        if number == 1_400 {
+            journal.settle(&spent(9)).unwrap();
+        }
+        journal.finding(finding).unwrap();
+        json.finding(finding).unwrap();
+    }
+    for host in &hosts {
+        journal.host(host).unwrap();
+        json.host(host).unwrap();
+    }
+    journal.end(&sample::summary()).unwrap();
+    json.end(&sample::summary()).unwrap();
+    let [kept, plain] = [kept, plain].map(|text| String::from_utf8(text.0.lock().unwrap().clone()).unwrap());
+    assert_eq!(kept.matches(r#"{"type":"packed","#).count(), 2);
+    assert!(kept.len() * 3 < plain.len(), "{} bytes, and {} as lines", kept.len(), plain.len());
+    let told = |text: &str| {
+        let mut all = Vec::new();
+        crate::report::read(&mut text.as_bytes(), "it", Strictness::Strict, &mut |told| all.push(format!("{told:?}"))).unwrap();
+        all
+    };
+    assert_eq!(told(&kept), told(&plain));
+    let left = read(&kept).unwrap().left;
+    assert_eq!(left.told, findings.iter().map(|finding| (finding.target, *finding)).collect());
+    assert_eq!(left.stages[0].answered.iter().map(|(_, targets)| targets.len()).sum::<u64>(), 2_008);
+    // Changed by a hair, it is refused.
+    let changed = kept.replacen("\"rows\":\"A", "\"rows\":\"B", 1);
+    assert!(read(&changed).unwrap_err().to_string().contains("digest"));
 }

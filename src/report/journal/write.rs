@@ -9,21 +9,27 @@ use sha2::{Digest, Sha256};
 use super::Order;
 use super::bits;
 use super::line::{Answered, KnowledgeLine, Line, OrderLine, PassLine, Progress, StageLine};
-use crate::report::{Json, Report};
+use super::packed::Rows;
+use crate::report::{Lines, is_answer};
 use crate::scan::{
     BlockState, Checkpoint, Finding, HostRecord, Knowledge, LeftScan, LeftStage, Milestone, Outcome, Place, RateChange, ScanRecord, Spent,
     Summary,
 };
 use crate::target::{Target, TargetSpace};
 
-/// A journal being written. Nothing leaves before [`Journal::settle`], which writes all that was told since the last one.
+/// A journal being written. What was told since the last [`Journal::settle`] leaves with the next one; of a flood, a part may leave before.
 pub struct Journal {
     out: Box<dyn Write + Send>,
     /// Lines to be written that only a journal has: they stand before those of hosts that they belong to.
     beside: Vec<u8>,
     /// The other lines to be written.
-    json: Json<Vec<u8>>,
+    told: Vec<u8>,
+    /// What has no line yet.
+    rows: Rows,
+    lines: Lines,
+    /// Of all lines written, and of so many bytes of those beside.
     digest: Sha256,
+    digested: usize,
     /// By stage: answers without a line of their own.
     answered: BTreeMap<(usize, Outcome), RoaringTreemap>,
     places: BTreeMap<(usize, u64, u8), Place>,
@@ -31,7 +37,7 @@ pub struct Journal {
     blocks: HashMap<usize, Vec<BlockState>>,
     stages: HashSet<usize>,
     /// Findings that stand in it already, because the scan was taken up.
-    told: HashSet<Target>,
+    known: HashSet<Target>,
     spent: Spent,
     /// It could not be written for so long that it ends here.
     is_given_up: bool,
@@ -46,18 +52,20 @@ impl Journal {
         let mut journal = Self {
             out,
             beside: Vec::new(),
-            json: Json::new(Vec::new()),
+            told: Vec::new(),
+            rows: Rows::default(),
+            lines: Lines::default(),
             digest: Sha256::new(),
+            digested: 0,
             answered: BTreeMap::new(),
             places: BTreeMap::new(),
             blocks: HashMap::new(),
             stages: HashSet::new(),
-            told: HashSet::new(),
+            known: HashSet::new(),
             spent: Spent::default(),
             is_given_up: false,
         };
-        journal.json.begin(scan)?;
-        journal.beside.append(journal.json.out());
+        journal.lines.scan(&mut journal.beside, scan)?;
         journal.line(&Line::Journal(Box::new(OrderLine::of(order))))?;
         if let Some(left) = left {
             for stage in left.stages.iter().chain(&left.connect) {
@@ -66,7 +74,7 @@ impl Journal {
             let mut told: Vec<&Finding> = left.told.values().collect();
             told.sort_unstable_by_key(|finding| (finding.time, finding.target));
             told.into_iter().try_for_each(|finding| journal.finding(finding))?;
-            journal.told = left.told.keys().copied().collect();
+            journal.known = left.told.keys().copied().collect();
         }
         journal.settle(&left.map(|left| left.spent).unwrap_or_default())?;
         Ok(journal)
@@ -120,7 +128,10 @@ impl Journal {
     /// # Errors
     /// None: it is written later.
     pub fn finding(&mut self, finding: &Finding) -> io::Result<()> {
-        if self.told.contains(&finding.target) { Ok(()) } else { self.json.finding(finding) }
+        if is_answer(finding) && !self.known.contains(&finding.target) {
+            self.rows.port(finding);
+        }
+        self.part()
     }
 
     /// A port was learned that is told again, or not at all, when its host is settled.
@@ -129,7 +140,7 @@ impl Journal {
     /// None: it is written later.
     pub fn early(&mut self, finding: &Finding) -> io::Result<()> {
         self.finding(finding)?;
-        self.told.insert(finding.target);
+        self.known.insert(finding.target);
         Ok(())
     }
 
@@ -138,7 +149,8 @@ impl Journal {
     /// # Errors
     /// None: it is written later.
     pub fn rate(&mut self, change: &RateChange) -> io::Result<()> {
-        self.json.rate(change)
+        self.rows.append(&mut self.told, &self.lines)?;
+        self.lines.rate(&mut self.told, change)
     }
 
     /// A host is settled.
@@ -146,7 +158,9 @@ impl Journal {
     /// # Errors
     /// None: it is written later.
     pub fn host(&mut self, host: &HostRecord) -> io::Result<()> {
-        self.json.host(host)
+        host.ports.iter().filter(|finding| !is_answer(finding)).for_each(|finding| self.rows.port(finding));
+        self.rows.host(host.clone());
+        self.part()
     }
 
     /// All that was told since the last time belongs together: writes it.
@@ -158,8 +172,8 @@ impl Journal {
         self.spent = *spent;
         self.gather()?;
         let places = self.places.iter().map(|((stage, ..), place)| (*stage, *place)).collect();
-        self.beside.append(self.json.out());
-        let digest = self.digest.clone().chain_update(&self.beside);
+        self.together()?;
+        let digest = self.digest.clone();
         self.line(&Line::Progress(Progress::of(spent, places, bits::hex(&digest.finalize()))))?;
         self.write()
     }
@@ -169,7 +183,8 @@ impl Journal {
     /// # Errors
     /// The output could not be written.
     pub fn end(&mut self, summary: &Summary) -> io::Result<()> {
-        self.json.end(summary)?;
+        self.rows.append(&mut self.told, &self.lines)?;
+        self.lines.summary(&mut self.told, summary)?;
         self.settle(&self.spent.clone())?;
         self.out.flush()
     }
@@ -215,15 +230,40 @@ impl Journal {
         Ok(())
     }
 
+    /// Of a flood, a part leaves before what it belongs to is whole: memory does not hold it all.
+    fn part(&mut self) -> io::Result<()> {
+        if !self.rows.are_enough() {
+            return Ok(());
+        }
+        self.gather()?;
+        self.together()?;
+        self.write()
+    }
+
+    /// All lines stand in their order, and are digested.
+    fn together(&mut self) -> io::Result<()> {
+        self.rows.append(&mut self.told, &self.lines)?;
+        self.beside.append(&mut self.told);
+        self.digest();
+        Ok(())
+    }
+
+    fn digest(&mut self) {
+        self.digest.update(&self.beside[self.digested..]);
+        self.digested = self.beside.len();
+    }
+
     fn write(&mut self) -> io::Result<()> {
         if self.is_given_up {
             self.beside.clear();
+            self.digested = 0;
             return Ok(());
         }
         let written = self.out.write_all(&self.beside);
         if written.is_ok() {
-            self.digest.update(&self.beside);
+            self.digest();
             self.beside.clear();
+            self.digested = 0;
         } else if self.beside.len() > MOST_WAITING {
             self.is_given_up = true;
         }

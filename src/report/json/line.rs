@@ -8,8 +8,8 @@ use serde_json::ser::{Formatter, Serializer};
 use super::record::Record;
 use crate::report::escape::is_unsafe;
 
-/// The record with the user's note, and a line feed.
-pub(super) fn of(record: &Record<'_>, note: Option<&str>) -> io::Result<Vec<u8>> {
+/// Appends the record with the user's note, and a line feed.
+pub(super) fn append(line: &mut Vec<u8>, record: &Record<'_>, note: Option<&str>) -> io::Result<()> {
     #[derive(Serialize)]
     struct Noted<'a> {
         #[serde(flatten)]
@@ -17,10 +17,15 @@ pub(super) fn of(record: &Record<'_>, note: Option<&str>) -> io::Result<Vec<u8>>
         #[serde(skip_serializing_if = "Option::is_none")]
         note: Option<&'a str>,
     }
-    let mut line = Vec::with_capacity(256);
-    Noted { record, note }.serialize(&mut Serializer::with_formatter(&mut line, Visible)).map_err(io::Error::from)?;
+    Noted { record, note }.serialize(&mut Serializer::with_formatter(&mut *line, Visible)).map_err(io::Error::from)?;
     line.push(b'\n');
-    Ok(line)
+    Ok(())
+}
+
+/// Appends a text as a string.
+pub(super) fn visible(line: &mut Vec<u8>, text: &str) {
+    // Memory takes every byte.
+    _ = text.serialize(&mut Serializer::with_formatter(line, Visible));
 }
 
 /// Compact JSON whose strings hold no character that acts instead of being seen.
@@ -53,7 +58,7 @@ mod tests {
         #[test]
         fn strings_are_kept_and_made_visible(text in "(\\PC|\\p{C}|[\u{0}-\u{a0}]|[\u{2000}-\u{206f}]|[\"\\\\]|[\u{e0000}-\u{e007f}]){0,40}") {
             let mut line = Vec::new();
-            text.serialize(&mut Serializer::with_formatter(&mut line, Visible)).unwrap();
+            visible(&mut line, &text);
             let line = String::from_utf8(line).unwrap();
             prop_assert!(!line.chars().any(is_unsafe), "{line:?}");
             prop_assert_eq!(serde_json::from_str::<String>(&line).unwrap(), text);

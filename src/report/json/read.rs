@@ -141,7 +141,14 @@ impl Replay<'_> {
     fn line(&mut self, line: &[u8]) -> Result<(), String> {
         let epoch = self.scan.as_ref().map(|(_, epoch)| *epoch);
         match wire::parse(line, epoch)? {
-            wire::Record::Beside => self.beside(line)?,
+            wire::Record::Beside => self.beside(line),
+            wire::Record::Packed(rows) => rows.into_iter().try_for_each(|row| self.record(row.into())),
+            record => self.record(record),
+        }
+    }
+
+    fn record(&mut self, record: wire::Record) -> Result<(), String> {
+        match record {
             _ if self.ended => return Err("a record after the summary".to_owned()),
             wire::Record::Scan(_) if self.scan.is_some() => return Err("a second scan begins".to_owned()),
             wire::Record::Scan(scan) => {
@@ -167,6 +174,7 @@ impl Replay<'_> {
                 self.ended = true;
                 (self.tell)(Told::End(summary));
             }
+            wire::Record::Packed(_) | wire::Record::Beside => {}
         }
         Ok(())
     }

@@ -1,6 +1,5 @@
-//! The records of the JSON format: what `scan` knows, under the names that are kept for good.
+//! The records of the JSON format of which there are few: what `scan` knows, under the names that are kept for good.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -8,19 +7,13 @@ use serde::Serialize;
 
 use crate::report::Epoch;
 use crate::report::precision::rounded;
-use crate::scan::{
-    Completeness, EgressRecord, Finding, HostRecord, Identity, Pace, Part, RateChange, Reason, ScanRecord, Shortfall, State, Summary,
-    Suspicion,
-};
-use crate::target::services;
+use crate::scan::{Completeness, EgressRecord, Identity, Pace, Part, RateChange, ScanRecord, Shortfall, Summary};
 use crate::time::Time;
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(super) enum Record<'a> {
     Scan(Scan<'a>),
-    Host(Host<'a>),
-    Port(Port),
     Rate(Rate),
     Summary(Box<Totals<'a>>),
 }
@@ -69,57 +62,6 @@ struct Egress<'a> {
     gateway: Option<IpAddr>,
     link: &'a str,
     addresses: u64,
-}
-
-#[derive(Serialize)]
-pub(super) struct Host<'a> {
-    addr: IpAddr,
-    state: &'static str,
-    reason: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mac: Option<String>,
-    names: &'a [String],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rtt_us: Option<u64>,
-    open: u64,
-    closed: u64,
-    filtered: u64,
-    unanswered: u64,
-    not_probed: u64,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    closed_reasons: BTreeMap<&'static str, u64>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    filtered_reasons: BTreeMap<&'static str, u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    suspect: Option<Suspect>,
-}
-
-#[derive(Serialize)]
-struct Suspect {
-    reason: &'static str,
-    detail: String,
-}
-
-#[derive(Serialize)]
-#[expect(clippy::struct_field_names, reason = "the names are the format's")]
-pub(super) struct Port {
-    addr: IpAddr,
-    port: u16,
-    proto: &'static str,
-    state: &'static str,
-    reason: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason_addr: Option<IpAddr>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    service: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ttl: Option<u8>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rtt_us: Option<u64>,
-    attempt: u8,
-    time: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    suspect: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -235,42 +177,6 @@ fn egress(egress: &EgressRecord) -> Egress<'_> {
     Egress { interface, source: *source, gateway: *gateway, link, addresses: *addresses }
 }
 
-pub(super) fn host(host: &HostRecord) -> Record<'_> {
-    Record::Host(Host {
-        addr: host.addr,
-        state: host.state.as_str(),
-        reason: host.reason.as_str(),
-        mac: host.mac.map(|mac| mac.to_string()),
-        names: &host.names,
-        rtt_us: host.rtt.map(micros),
-        open: open_ports(host),
-        closed: host.closed.values().sum(),
-        filtered: host.filtered.values().sum(),
-        unanswered: host.unanswered,
-        not_probed: host.not_probed,
-        closed_reasons: by_word(&host.closed),
-        filtered_reasons: by_word(&host.filtered),
-        suspect: host.suspect.map(|suspicion| Suspect { reason: suspicion.as_str(), detail: suspicion.to_string() }),
-    })
-}
-
-pub(super) fn port(finding: &Finding, epoch: Epoch) -> Record<'static> {
-    Record::Port(Port {
-        addr: finding.target.addr,
-        port: finding.target.port,
-        proto: "tcp",
-        state: finding.outcome.state.as_str(),
-        reason: finding.outcome.reason.as_str(),
-        reason_addr: finding.outcome.reason_addr,
-        service: services::name(finding.target.port),
-        ttl: finding.ttl,
-        rtt_us: finding.rtt.map(micros),
-        attempt: finding.attempt,
-        time: seconds(epoch.at(finding.time)),
-        suspect: finding.is_zero_window().then_some(Suspicion::ZeroWindow(1).as_str()),
-    })
-}
-
 pub(super) fn summary(summary: &Summary) -> Record<'_> {
     Record::Summary(Box::new(Totals {
         elapsed: seconds(summary.elapsed),
@@ -340,19 +246,7 @@ pub(super) fn rate(change: &RateChange, epoch: Epoch) -> Record<'static> {
     Record::Rate(Rate { time: seconds(epoch.at(time)), pass, before, rate, loss: rounded(loss), limit: limit.as_str() })
 }
 
-fn by_word(counts: &BTreeMap<Reason, u64>) -> BTreeMap<&'static str, u64> {
-    counts.iter().map(|(reason, count)| (reason.as_str(), *count)).collect()
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
 /// Seconds to the microsecond: a double holds no more of today's dates.
 fn seconds(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1e6
-}
-
-fn open_ports(host: &HostRecord) -> u64 {
-    host.ports.iter().filter(|finding| finding.outcome.state == State::Open).count() as u64
 }

@@ -47,6 +47,13 @@ struct Local {
     doubled: i32,
 }
 
+impl Local {
+    /// For so many seconds.
+    fn believed(&self) -> f64 {
+        LOCAL * f64::from(1 << self.doubled)
+    }
+}
+
 /// What the controller is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -261,8 +268,16 @@ impl RateController for AdaptiveRate {
     }
 
     fn local_limit(&mut self, now: Time, achieved: f64) {
-        let doubled = self.local.map_or(0, |local| (local.doubled + 1).min(6));
-        self.local = Some(Local { rate: ABOVE_LOCAL * achieved, until: seconds(now) + LOCAL * f64::from(1 << doubled), doubled });
+        let time = seconds(now);
+        let doubled = match self.local {
+            // It has become slower still.
+            Some(local) if time < local.until => local.doubled,
+            // More was tried, and was too much.
+            Some(local) if time < local.until + local.believed() => (local.doubled + 1).min(MOST_DOUBLED),
+            _ => 0,
+        };
+        let local = Local { rate: ABOVE_LOCAL * achieved, until: time, doubled };
+        self.local = Some(Local { until: time + local.believed(), ..local });
         if self.state != State::Pause {
             // A little more than it can keeps the machine busy; its queues lose nothing.
             self.go(now, (ABOVE_LOCAL * achieved).min(self.rate));
@@ -329,5 +344,7 @@ pub(super) const LEAST: f64 = 50.0;
 const HISTORY: f64 = 5.0;
 /// Of what this machine achieved, the rate it is given.
 const ABOVE_LOCAL: f64 = 1.1;
-/// Seconds for which this machine's limit is believed, doubling each time it shows again.
+/// Seconds for which this machine's limit is believed, doubling each time that it shows again soon after, ...
 const LOCAL: f64 = 1.0;
+/// ... so often at most.
+const MOST_DOUBLED: i32 = 4;

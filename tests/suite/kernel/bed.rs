@@ -93,7 +93,7 @@ impl Bed {
         self.sysctl("net/ipv4/ip_forward", "1");
     }
 
-    fn sysctl(&self, name: &str, value: &str) {
+    pub(super) fn sysctl(&self, name: &str, value: &str) {
         // Not every one of them is in every namespace; a test that needs it fails by itself.
         self.peer.run(|| std::fs::write(format!("/proc/sys/{name}"), value)).unwrap().ok();
     }
@@ -163,7 +163,7 @@ pub(super) fn scan_during<T>(request: &Request, each: &mut (dyn FnMut(&Event) + 
                         answered.send(()).ok();
                     }
                     Event::Host(host) => hosts.push(*host),
-                    Event::Notice(_) | Event::Journal(_) | Event::Progress(_) | Event::Proof(_) | Event::Rate(_) => {}
+                    Event::Notice(_) | Event::Journal(_) | Event::Lull | Event::Progress(_) | Event::Proof(_) | Event::Rate(_) => {}
                 }
             });
             let summary = summary?;

@@ -8,6 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde::Deserialize;
 
 use super::words;
+use crate::report::journal::packed::{self, Row};
 use crate::report::{Epoch, SCHEMA_VERSION};
 use crate::scan::{
     Completeness, EgressRecord, Finding, HostRecord, Identity, Outcome, Pace, Part, RateChange, Reason, ScanRecord, Summary,
@@ -23,8 +24,19 @@ pub(in crate::report) enum Record {
     Host(Box<HostRecord>, u64),
     Rate(RateChange),
     Summary(Box<Summary>),
+    /// Ports and hosts of which a journal holds many in a line.
+    Packed(Vec<Row>),
     /// What a journal holds besides results.
     Beside,
+}
+
+impl From<Row> for Record {
+    fn from(row: Row) -> Self {
+        match row {
+            Row::Port(finding) => Self::Port(finding),
+            Row::Host(host, open) => Self::Host(host, open),
+        }
+    }
 }
 
 /// Reads a line; times are counted from `epoch`, which the scan's own record sets.
@@ -45,6 +57,10 @@ pub(in crate::report) fn parse(line: &[u8], epoch: Option<Epoch>) -> Result<Reco
         "summary" => {
             begun()?;
             json::<Totals>(line)?.record().map(|summary| Record::Summary(Box::new(summary)))
+        }
+        "packed" => {
+            begun()?;
+            packed::rows(line).map(Record::Packed)
         }
         "journal" | "stage" | "answered" | "pass" | "knowledge" | "progress" => Ok(Record::Beside),
         kind => Err(format!("there is no record of type '{kind}'")),
