@@ -198,6 +198,7 @@ impl Output {
             mode: Mode::Syn,
             egresses: Vec::new(),
             note: None,
+            part: None,
         };
         match self {
             Self::Format(format) => {

@@ -62,6 +62,8 @@
 //! | when a target is asked again | `scan/cursors.rs`, `Stage::is_worthwhile` in `scan/stage.rs` |
 //! | how far a scan has come, and where one that was ended goes on | `scan/checkpoint.rs`, `scan/survey/memory.rs` |
 //! | what a scan writes down to be resumed | `report/journal`, told by `run/diary.rs`; `run/left.rs` tells it again |
+//! | which part of a scan one machine does, and by what shards of one scan know each other | `target/shard.rs`, `scan/part.rs` |
+//! | how the records of shards become one | `report/merge.rs` |
 //! | how neighbours are found, and how many were lost to ARP | `scan/sweep.rs`, `scan/askings.rs` |
 //! | what shows that a routed host is there | `scan/discovery.rs` |
 //! | whom the next stage asks, for which ports | `scan/agenda.rs` |

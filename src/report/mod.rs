@@ -5,7 +5,7 @@
 //! records in transactions, a few a second.
 //!
 //! [`read()`] turns JSON lines back into what was told, and so into every other format. For that to come out alike, live formats are given
-//! values as precise as a record holds them: [`Recorded`].
+//! values as precise as a record holds them: [`Recorded`]. [`Shards`] does the same with the records of all shards of a scan.
 
 mod calendar;
 mod csv;
@@ -20,6 +20,7 @@ mod journal;
 mod json;
 mod list;
 mod markdown;
+mod merge;
 mod pcapng;
 mod precision;
 mod rest;
@@ -45,6 +46,7 @@ pub use json::read::{Ending, Reading, Strictness, Told, read};
 pub use json::{JSON_SCHEMA, Json, SCHEMA_VERSION};
 pub use list::List;
 pub use markdown::Markdown;
+pub use merge::{Merged, OpenRecord, Shards};
 pub use pcapng::Pcapng;
 pub use precision::Recorded;
 pub use sqlite::{Migration, Sqlite};

@@ -73,6 +73,7 @@ pub(super) fn scan() -> ScanRecord {
             addresses: 4,
         }],
         note: Some(NOTE.to_owned()),
+        part: None,
     }
 }
 

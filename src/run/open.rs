@@ -26,7 +26,10 @@ pub(super) fn config(request: &Request, plan: &Plan, syn: &SynPlan) -> ScanConfi
         completeness: request.completeness,
         rate,
         // A rate asked for is meant, also on few hosts, unless the share of a host is asked for too.
-        host_rate: request.host_rate.map_or(if request.rate.is_some() { rate } else { defaults.host_rate }, Rate::get),
+        host_rate: match request.host_rate.map(Rate::get) {
+            None if request.rate.is_some() => rate,
+            asked => request.host_share(asked.unwrap_or(defaults.host_rate)),
+        },
         wait: request.wait,
         timeout: request.timeout.map(|timeout| timeout.max(Duration::from_millis(10))),
         deadline: request.max_duration.map(|most| Time::ZERO + most.saturating_sub((most / 10).min(Duration::from_millis(500)))),

@@ -122,7 +122,8 @@ impl Plan {
                 self.left_out.push((out, reason));
             }
         }
-        if wanted.is_empty() {
+        // Of a scan that was divided, a part may be nothing but what is left out.
+        if wanted.is_empty() && request.part.is_none() {
             let reason = self.left_out.first().map_or("every address is excluded", |(_, reason)| reason);
             return Err(Error::asked("scan", "the targets", "nothing is left to probe").hint(reason));
         }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::net::{Engine, Queueing};
 use crate::scan::{
-    Checkpoint, Discovery, EgressRecord, Finding, HostRecord, LeftScan, LeftStage, Mode, Outcome, Proof, RateChange, ScanRecord, Spent,
-    State, Summary,
+    Checkpoint, Discovery, EgressRecord, Finding, HostRecord, LeftScan, LeftStage, Mode, Outcome, Part, Proof, RateChange, ScanRecord,
+    Spent, State, Summary,
 };
 use crate::target::{AddressSet, PortSet, Target};
 
@@ -169,6 +169,8 @@ pub struct Request {
     pub arguments: Vec<String>,
     /// The user's note, for the record.
     pub note: Option<String>,
+    /// Which part this is of a scan that was divided among machines, for the record and for rates of hosts that are in every part.
+    pub part: Option<Part>,
     /// Whether what a journal needs is told: [`Event::Journal`].
     pub keeps_journal: bool,
     /// A scan that is taken up where it was left: of the same request and seed.
@@ -207,9 +209,15 @@ impl Request {
             unresolved: 0,
             arguments: Vec::new(),
             note: None,
+            part: None,
             keeps_journal: false,
             left: None,
         }
+    }
+
+    /// What one host gets of a rate that is meant for it: a share, where other parts of the scan ask it too.
+    pub(super) fn host_share(&self, rate: u64) -> u64 {
+        self.part.as_ref().map_or(rate, |part| part.host_share(rate))
     }
 
     /// The highest rate that was asked for, if any was.

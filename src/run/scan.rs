@@ -73,6 +73,7 @@ pub fn scan_with(request: &Request, resolver: &Arc<dyn Resolver>, stop: &Stop, e
         mode: plan.mode(),
         egresses: plan.egresses.clone(),
         note: request.note.clone(),
+        part: request.part.clone(),
     })));
     for notice in &plan.notices {
         events(Event::Notice(notice.clone()));
@@ -252,7 +253,7 @@ impl Running<'_> {
             attempts: connect::attempts(request),
             timeout: request.timeout,
             rate: request.most().map(super::Rate::get),
-            host_rate: request.host_rate.map(super::Rate::get),
+            host_rate: request.host_rate.map(|rate| request.host_share(rate.get())),
             source_ip: request.source_ip,
             source_port: request.source_port,
             tell_silent: request.show.filtered || request.keeps_journal,

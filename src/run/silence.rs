@@ -52,7 +52,7 @@ impl<'a> Silence<'a> {
     pub(super) fn diagnosis(&self) -> String {
         let who = if self.all { "nothing answered at all" } else { "nothing but this machine itself answered" };
         let checked = [Some(self.sending()), self.neighbours(), self.way()].into_iter().flatten().collect::<Vec<_>>().join("; ");
-        format!("{who}, so the path is unproven: {checked}; next: {}", self.next())
+        format!("{who}, {}: {checked}; next: {}", Summary::UNPROVEN, self.next())
     }
 
     /// Did our own probes leave?

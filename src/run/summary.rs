@@ -168,7 +168,7 @@ impl Account<'_> {
         }
         let most_attempts = self.ended.board.as_ref().map_or(0, |board| board.config.most_attempts);
         reasons.extend(summary.completeness.and_then(|completeness| shortfall(&completeness, most_attempts)));
-        if !summary.path_proven && !summary.interrupted {
+        if !summary.path_proven && !summary.interrupted && summary.addresses > 0 {
             reasons.push(Silence::of(summary, self.plan, self.ended.board.as_deref()).diagnosis());
         }
         reasons

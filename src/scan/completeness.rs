@@ -110,15 +110,16 @@ impl Completeness {
     pub fn and(self, other: Self) -> Self {
         // A part in which nobody answered is taken for like the other.
         let silent = |part: Self| part.shortfall.filter(|_| part.found > 0 || part.shortfall != Some(Shortfall::NobodyAnswered));
-        let shortfall = if self.found + other.found == 0 { self.shortfall.or(other.shortfall) } else { silent(self).or(silent(other)) };
+        let shortfall =
+            if self.found == 0 && other.found == 0 { self.shortfall.or(other.shortfall) } else { silent(self).or(silent(other)) };
         // Only the estimates add up exactly; the sum of two bounds is a bound.
         Self {
             shortfall,
-            found: self.found + other.found,
-            open: self.open + other.open,
+            found: self.found.saturating_add(other.found),
+            open: self.open.saturating_add(other.open),
             missed: self.missed + other.missed,
             open_missed: self.open_missed + other.open_missed,
-            upper95: self.upper95 + other.upper95,
+            upper95: self.upper95.saturating_add(other.upper95),
             goal: self.goal.or(other.goal),
             passes: self.passes.max(other.passes),
         }

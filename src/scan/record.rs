@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::completeness::Completeness;
 use super::outcome::{Finding, Reason};
+use super::part::Part;
 use super::rate::Limit;
 use super::suspicion::Suspicion;
 use crate::packet::MacAddr;
@@ -72,6 +73,8 @@ pub struct ScanRecord {
     pub egresses: Vec<EgressRecord>,
     /// The user's `--note`.
     pub note: Option<String>,
+    /// Which part of a scan it is that was divided among machines.
+    pub part: Option<Part>,
 }
 
 /// Whether a host is there.
@@ -216,6 +219,9 @@ pub struct Pace {
 }
 
 impl Summary {
+    /// Part of the reason that a scan gives where nothing of another machine answered: see [`Self::path_proven`].
+    pub const UNPROVEN: &'static str = "so the path is unproven";
+
     /// Probes for each target that was probed, those that measured loss included; for each host where no port was asked for.
     pub fn probes_per_target(&self) -> f64 {
         if self.targets == 0 {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
 use std::str::FromStr;
 
 use super::AddressRange;
@@ -81,6 +82,16 @@ impl AddressSet {
             IpAddr::V4(addr) => self.v4.position(addr.to_bits()),
             IpAddr::V6(addr) => self.v6.position(addr.to_bits())?.checked_add(self.v4_len()),
         }
+    }
+
+    /// The addresses of these numbers. One that ends where [`Self::len`] does ends with the last address, also where there are more than
+    /// 128 bits can count.
+    #[must_use]
+    pub fn run(&self, numbers: Range<u128>) -> Self {
+        let v4 = self.v4.len();
+        let to = (numbers.end < self.len()).then_some(numbers.end);
+        let v6 = |number: u128| number.saturating_sub(v4);
+        Self { v4: self.v4.run(numbers.start, to), v6: self.v6.run(v6(numbers.start), to.map(v6)) }
     }
 
     /// The merged ranges, IPv4 first, ascending.

@@ -20,5 +20,5 @@ pub use address_set::AddressSet;
 pub use list::TargetWord;
 pub use permutation::Permutation;
 pub use port_set::PortSet;
-pub use shard::{Cursor, Shard};
+pub use shard::{Cut, Shard};
 pub use space::{Target, TargetSpace};

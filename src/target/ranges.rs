@@ -7,7 +7,7 @@ pub(super) trait Number: Copy + Ord {
     /// The number before this one, unless it is the first.
     fn previous(self) -> Option<Self>;
     /// This number and `n` more; the caller knows that it fits.
-    fn plus(self, n: u64) -> Self;
+    fn plus(self, n: u128) -> Self;
     /// How far this number is above `low`.
     fn above(self, low: Self) -> u128;
 }
@@ -105,7 +105,24 @@ impl<N: Number> Ranges<N> {
         let range = self.starts.partition_point(|start| *start <= n).checked_sub(1)?;
         let (first, last) = self.spans[range];
         let offset = n - self.starts[range];
-        (u128::from(offset) <= last.above(first)).then(|| first.plus(offset))
+        (u128::from(offset) <= last.above(first)).then(|| first.plus(offset.into()))
+    }
+
+    /// The numbers that are the `from`-th to the one before the `to`-th; with none `to`, to the last.
+    pub(super) fn run(&self, from: u128, to: Option<u128>) -> Self {
+        let mut run = Self::default();
+        let mut before = 0_u128;
+        for &(first, last) in &self.spans {
+            // All but the last number of the range, which 128 bits can count.
+            let more = last.above(first);
+            let low = from.saturating_sub(before);
+            let high = to.map_or(more, |to| to.saturating_sub(before).saturating_sub(1).min(more));
+            if low <= high && to.is_none_or(|to| to > before) {
+                run.push(first.plus(low), first.plus(high));
+            }
+            before = before.saturating_add(more).saturating_add(1);
+        }
+        run
     }
 
     pub(super) fn position(&self, number: N) -> Option<u64> {
@@ -168,7 +185,7 @@ macro_rules! number {
             fn previous(self) -> Option<Self> {
                 self.checked_sub(1)
             }
-            fn plus(self, n: u64) -> Self {
+            fn plus(self, n: u128) -> Self {
                 self + n as $type
             }
             fn above(self, low: Self) -> u128 {

@@ -1,58 +1,102 @@
-//! Slices of the visiting order, and resumable places in it.
+//! One scan divided among machines: each asks one part of the targets, and all parts together are the whole.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
+use super::{AddressSet, PortSet};
 use crate::error::{Error, Result};
 
-/// Every `count`-th position, beginning with the `index`-th: shards of one count partition the order exactly, and each
-/// goes through the whole of it at the same pace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// One of `count` parts of what a scan asks, the same on every machine that is asked for the same.
+///
+/// The addresses, ascending, are cut into `count` runs whose lengths differ by one at most: a host belongs to one shard, and with it whatever
+/// is kept by host. Only where there are fewer addresses than shards has every shard all of them, and a run of the ports, cut in the same
+/// way; with still fewer ports the last shards are empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Shard {
-    index: u64,
-    count: u64,
+    index: u32,
+    count: u32,
+}
+
+/// What is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// The addresses: every host is in one shard.
+    Addresses,
+    /// The ports: every host is in every shard.
+    Ports,
+}
+
+impl Cut {
+    /// What is cut of so many addresses with so many ports among `count` shards. Where no port is asked for, addresses are.
+    pub const fn of(addresses: u128, ports: u32, count: u32) -> Self {
+        if addresses < count as u128 && ports > 0 { Self::Ports } else { Self::Addresses }
+    }
 }
 
 impl Shard {
-    /// The one shard that is everything.
-    pub const WHOLE: Self = Self { index: 0, count: 1 };
-
-    /// Shard `index` (from 0) of `count`, or `None` if there is no such shard.
-    pub const fn new(index: u64, count: u64) -> Option<Self> {
-        if index < count { Some(Self { index, count }) } else { None }
+    /// Shard `number` (from 1) of `count`, or `None` if there is no such shard.
+    pub const fn new(number: u32, count: u32) -> Option<Self> {
+        match number.checked_sub(1) {
+            Some(index) if index < count => Some(Self { index, count }),
+            _ => None,
+        }
     }
 
-    /// Its number, from 0.
-    pub const fn index(self) -> u64 {
-        self.index
+    /// Its number, from 1.
+    pub const fn number(self) -> u32 {
+        self.index + 1
     }
 
     /// How many shards there are.
-    pub const fn count(self) -> u64 {
+    pub const fn count(self) -> u32 {
         self.count
     }
 
-    /// This shard in `parts` shards of equal size, or `None` if `parts` is 0 or the count outgrows 64 bits.
-    pub fn split(self, parts: u64) -> Option<impl Iterator<Item = Self>> {
-        let count = self.count.checked_mul(parts).filter(|count| *count > 0)?;
-        Some((0..parts).map(move |part| Self { index: self.index + part * self.count, count }))
+    /// All shards of as many.
+    pub fn all(self) -> impl Iterator<Item = Self> {
+        (0..self.count).map(move |index| Self { index, count: self.count })
     }
 
-    /// Whether a position belongs to it.
-    pub const fn contains(self, position: u64) -> bool {
-        position % self.count == self.index
+    /// Its part of these addresses and ports.
+    pub fn of(self, addresses: &AddressSet, ports: &PortSet) -> (AddressSet, PortSet) {
+        match Cut::of(addresses.len(), ports.len(), self.count) {
+            Cut::Addresses => (addresses.run(self.range(addresses.len())), ports.clone()),
+            Cut::Ports => {
+                let Range { start, end } = self.range(ports.len().into());
+                (addresses.clone(), (start as u32..end as u32).filter_map(|n| ports.nth(n)).collect())
+            }
+        }
     }
 
-    /// How many of the positions `0..len` belong to it.
-    pub const fn len_of(self, len: u64) -> u64 {
-        len / self.count + (self.index < len % self.count) as u64
+    /// How many addresses and ports its part of so many has.
+    pub fn size_of(self, addresses: u128, ports: u32) -> (u128, u32) {
+        let len = |all| self.range(all).end - self.range(all).start;
+        match Cut::of(addresses, ports, self.count) {
+            Cut::Addresses => (len(addresses), ports),
+            Cut::Ports => (addresses, len(ports.into()) as u32),
+        }
+    }
+
+    /// Its share of a number of which nothing gets lost: all shards' shares add up to it.
+    pub fn share_of(self, whole: u64) -> u64 {
+        let Range { start, end } = self.range(whole.into());
+        (end - start) as u64
+    }
+
+    /// Its run of `0..len`. The first `len % count` runs are one longer than the others.
+    fn range(self, len: u128) -> Range<u128> {
+        let (index, count) = (u128::from(self.index), u128::from(self.count));
+        let (least, longer) = (len / count, len % count);
+        let start = |index: u128| index * least + index.min(longer);
+        start(index)..start(index + 1)
     }
 }
 
-/// As people write it, from 1: `1/4`.
+/// As people write it: `1/4`.
 impl fmt::Display for Shard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", u128::from(self.index) + 1, self.count)
+        write!(f, "{}/{}", self.number(), self.count)
     }
 }
 
@@ -61,140 +105,114 @@ impl FromStr for Shard {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let digits = |text: &str| if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None };
-        text.split_once('/')
-            .and_then(|(index, count)| Self::new(u64::checked_sub(digits(index)?, 1)?, digits(count)?))
-            .ok_or_else(|| Error::asked("parse shard", text, "not one of 1/N to N/N"))
-    }
-}
-
-/// A resumable place in a shard of an order of `len` positions; it yields the positions still to be visited.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cursor {
-    shard: Shard,
-    len: u64,
-    done: u64,
-}
-
-impl Cursor {
-    /// At the beginning of `shard`.
-    pub const fn new(shard: Shard, len: u64) -> Self {
-        Self { shard, len, done: 0 }
-    }
-
-    /// Behind the first `done` positions of `shard`; at its end if it has no more.
-    #[must_use]
-    pub fn resume(shard: Shard, len: u64, done: u64) -> Self {
-        Self { shard, len, done: done.min(shard.len_of(len)) }
-    }
-
-    /// The slice it goes through.
-    pub const fn shard(&self) -> Shard {
-        self.shard
-    }
-
-    /// How many positions it has yielded: what `resume` takes.
-    pub const fn done(&self) -> u64 {
-        self.done
-    }
-
-    /// How many positions are left.
-    pub const fn remaining(&self) -> u64 {
-        self.shard.len_of(self.len) - self.done
-    }
-
-    /// The position that comes next.
-    #[inline]
-    pub const fn peek(&self) -> Option<u64> {
-        // The product fits whenever `done` counts positions below `len`, which `remaining` says.
-        if self.remaining() == 0 { None } else { Some(self.shard.index + self.done * self.shard.count) }
-    }
-}
-
-impl Iterator for Cursor {
-    type Item = u64;
-
-    #[inline]
-    fn next(&mut self) -> Option<u64> {
-        let position = self.peek()?;
-        self.done += 1;
-        Some(position)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let remaining = usize::try_from(self.remaining());
-        (*remaining.as_ref().unwrap_or(&usize::MAX), remaining.ok())
+        let wrong = |cause: String| Error::asked("read shard", format_args!("'{}'", text.escape_debug()), cause);
+        let number = |digits: &str| if digits.bytes().all(|byte| byte.is_ascii_digit()) { digits.parse().ok() } else { None };
+        let parsed = text.split_once('/').and_then(|(index, count)| Some((number(index)?, number(count)?)));
+        let Some((index, count)) = parsed else {
+            return Err(wrong("not a number of a shard and how many there are".to_owned()).hint("for example 2/8"));
+        };
+        Self::new(index, count).ok_or_else(|| match count {
+            0 => wrong("there are no 0 shards".to_owned()),
+            count => wrong(format!("of {count} shards there are 1/{count} to {count}/{count}")),
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::target::AddressRange;
+
+    /// Runs of addresses of both families, also at the ends of them.
+    fn addresses() -> impl Strategy<Value = AddressSet> {
+        let run = (0..4u8, 0..60u32, 0..12u32).prop_map(|(place, from, len)| {
+            let (low, high) = (from, from + len);
+            let both = |low: IpAddr, high: IpAddr| AddressRange::new(low, high).unwrap();
+            let v6 = |base: u128, n: u32| IpAddr::from(Ipv6Addr::from_bits(base + u128::from(n)));
+            match place {
+                0 => both(Ipv4Addr::from_bits(low).into(), Ipv4Addr::from_bits(high).into()),
+                1 => both(Ipv4Addr::from_bits(u32::MAX - 100 + low).into(), Ipv4Addr::from_bits(u32::MAX - 100 + high).into()),
+                2 => both(v6(0, low), v6(0, high)),
+                _ => both(v6(u128::MAX - 100, low), v6(u128::MAX - 100, high)),
+            }
+        });
+        prop::collection::vec(run, 0..6).prop_map(|runs| runs.into_iter().collect())
+    }
+
+    fn targets(addresses: &AddressSet, ports: &PortSet) -> Vec<(IpAddr, u16)> {
+        addresses.iter().flat_map(|addr| ports.iter().map(move |port| (addr, port))).collect()
+    }
 
     proptest! {
         #[test]
-        fn shards_partition_every_order(len in 0..2000u64, count in 1..40u64) {
-            let mut visits = vec![0; len as usize];
-            for index in 0..count {
-                let shard = Shard::new(index, count).unwrap();
-                let positions: Vec<u64> = Cursor::new(shard, len).collect();
-                prop_assert_eq!(positions.len() as u64, shard.len_of(len));
-                for position in positions {
-                    prop_assert!(shard.contains(position));
-                    visits[position as usize] += 1;
+        fn shards_are_the_whole_and_share_nothing(addresses in addresses(), ports in prop::collection::btree_set(1..500u16, 0..20), count in 1..90u32) {
+            let ports: PortSet = ports.into_iter().collect();
+            let shards: Vec<Shard> = Shard::new(1, count).unwrap().all().collect();
+            let parts: Vec<_> = shards.iter().map(|shard| shard.of(&addresses, &ports)).collect();
+            let all: Vec<_> = parts.iter().flat_map(|(addresses, ports)| targets(addresses, ports)).collect();
+            let distinct: BTreeSet<_> = all.iter().copied().collect();
+            prop_assert_eq!(all.len(), distinct.len(), "none twice");
+            prop_assert_eq!(distinct, targets(&addresses, &ports).into_iter().collect::<BTreeSet<_>>(), "none missing");
+            let sizes: Vec<_> = parts.iter().map(|(addresses, ports)| (addresses.len(), ports.len())).collect();
+            let said: Vec<_> = shards.iter().map(|shard| shard.size_of(addresses.len(), ports.len())).collect();
+            prop_assert_eq!(&said, &sizes);
+            match Cut::of(addresses.len(), ports.len(), count) {
+                Cut::Addresses => {
+                    let lens = || sizes.iter().map(|(addresses, _)| *addresses);
+                    prop_assert!(lens().max().unwrap() - lens().min().unwrap() <= 1);
+                    // In order: what is merged shard by shard is in order too.
+                    let in_order: Vec<IpAddr> = parts.iter().flat_map(|(addresses, _)| addresses.iter()).collect();
+                    prop_assert!(in_order.into_iter().eq(addresses.iter()));
                 }
+                Cut::Ports => prop_assert!(addresses.len() < u128::from(count) && parts.iter().all(|(part, _)| *part == addresses)),
             }
-            prop_assert!(visits.iter().all(|visits| *visits == 1));
         }
 
         #[test]
-        fn parts_partition_their_shard(len in 0..2000u64, count in 1..10u64, index in 0..10u64, parts in 1..10u64) {
-            let shard = Shard::new(index % count, count).unwrap();
-            let mut positions: Vec<u64> = shard.split(parts).unwrap().flat_map(|part| Cursor::new(part, len)).collect();
-            positions.sort_unstable();
-            prop_assert!(positions.into_iter().eq(Cursor::new(shard, len)));
+        fn shares_add_up(whole: u64, count in 1..2000u32) {
+            let shares: Vec<u64> = Shard::new(1, count).unwrap().all().map(|shard| shard.share_of(whole)).collect();
+            prop_assert_eq!(shares.iter().map(|share| u128::from(*share)).sum::<u128>(), u128::from(whole));
+            prop_assert!(shares.iter().max().unwrap() - shares.iter().min().unwrap() <= 1);
         }
 
         #[test]
-        fn resuming_loses_and_repeats_nothing(len in 0..500u64, count in 1..20u64, index in 0..20u64, stop in 0..600usize) {
-            let shard = Shard::new(index % count, count).unwrap();
-            let mut cursor = Cursor::new(shard, len);
-            let mut visited: Vec<u64> = cursor.by_ref().take(stop).collect();
-            let resumed = Cursor::resume(shard, len, cursor.done());
-            prop_assert_eq!(&resumed, &cursor);
-            prop_assert_eq!(resumed.remaining() + visited.len() as u64, shard.len_of(len));
-            prop_assert_eq!(resumed.peek(), resumed.clone().next());
-            visited.extend(resumed);
-            prop_assert!(visited.into_iter().eq(Cursor::new(shard, len)));
-        }
-
-        #[test]
-        fn parses_what_it_displays(index: u64, count in 1..=u64::MAX) {
-            let shard = Shard::new(index % count, count).unwrap();
+        fn parses_what_it_displays(index: u32, count in 1..=u32::MAX) {
+            let shard = Shard::new(index % count + 1, count).unwrap();
             prop_assert_eq!(shard.to_string().parse::<Shard>().unwrap(), shard);
         }
     }
 
     #[test]
-    fn counts_up_to_the_largest_order() {
-        let len = 1 << 63;
-        let mut ends = Cursor::resume(Shard::new(2, 3).unwrap(), len, len / 3 - 1);
-        assert_eq!(ends.next(), Some(len - 3));
-        assert_eq!(ends.next(), None);
-        let most = Shard::new(u64::MAX - 1, u64::MAX).unwrap();
-        assert_eq!(Cursor::new(most, len).next(), None);
-        assert!(most.split(2).is_none());
-        assert!(Shard::WHOLE.split(0).is_none());
+    fn the_largest_sets_are_cut_by_the_largest_counts() {
+        let ports: PortSet = [80].into_iter().collect();
+        let all: AddressSet = "::/0 0.0.0.0/0".parse().unwrap();
+        let [first, last] = [1, u32::MAX].map(|number| Shard::new(number, u32::MAX).unwrap().of(&all, &ports).0);
+        assert!(first.contains("0.0.0.0".parse().unwrap()) && last.contains("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff".parse().unwrap()));
+        assert!(first.intersection(&last).is_empty());
+        let network: AddressSet = "2001:db8::/60".parse().unwrap();
+        let halves = [1, 2].map(|number| Shard::new(number, 2).unwrap().of(&network, &ports).0);
+        assert_eq!(halves, ["2001:db8::/61", "2001:db8:0:8::/61"].map(|half| half.parse().unwrap()));
+    }
+
+    #[test]
+    fn one_host_is_cut_by_its_ports() {
+        let cut = |number| Shard::new(number, 4).unwrap().of(&"10.0.0.1".parse().unwrap(), &"1-10".parse().unwrap()).1.to_string();
+        assert_eq!([1, 2, 3, 4].map(cut), ["1-3", "4-6", "7,8", "9,10"]);
+        let (addresses, ports) = Shard::new(4, 4).unwrap().of(&"10.0.0.1".parse().unwrap(), &"1-3".parse().unwrap());
+        assert!(addresses.len() == 1 && ports.is_empty());
     }
 
     #[test]
     fn refuses_shards_that_do_not_exist() {
-        for text in ["", "1", "0/4", "5/4", "1/0", "+1/4", "1/4/4", "a/b", "/", "-1/4"] {
+        for text in ["", "1", "0/4", "5/4", "1/0", "+1/4", "1/4/4", "a/b", "/", "-1/4", "1/4294967296"] {
             assert!(text.parse::<Shard>().is_err(), "{text}");
         }
-        assert_eq!("4/4".parse::<Shard>().unwrap(), Shard::new(3, 4).unwrap());
-        assert_eq!(Shard::new(4, 4), None);
+        assert_eq!("5/4".parse::<Shard>().unwrap_err().to_string(), "read shard '5/4': of 4 shards there are 1/4 to 4/4");
+        assert_eq!("4/4".parse::<Shard>().unwrap(), Shard::new(4, 4).unwrap());
     }
 }

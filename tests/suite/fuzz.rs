@@ -26,6 +26,7 @@ const PARSERS: &[Parser] = &[
     ("rate, output and escapes", options, words),
     ("a record", record, records),
     ("a scan to be compared", compared, scans),
+    ("a shard among others", shard, shards),
 ];
 
 fn targets(input: &[u8]) {
@@ -96,6 +97,43 @@ fn records() -> Vec<Vec<u8>> {
     let short = [begin, port].join("\n") + "\n";
     let host_only = [begin, r#"{"type":"progress"}"#, port, host].join("\n") + "\n";
     [whole, short, host_only].map(String::into_bytes).to_vec()
+}
+
+/// Merged alone, and with others that are sound, before and behind it.
+fn shard(input: &[u8]) {
+    use std::io::BufRead;
+    use synprobe::report::{Shards, Strictness, Told};
+    let open = |name: &str| {
+        let bytes = if name == "fuzz" { input.to_vec() } else { part(name).into_bytes() };
+        Ok(Box::new(std::io::Cursor::new(bytes)) as Box<dyn BufRead>)
+    };
+    let names = ["fuzz", "1", "3"].map(str::to_owned);
+    for count in 1..=names.len() {
+        let Ok(shards) = Shards::of(&names[..count], &open) else { continue };
+        for strictness in [Strictness::Strict, Strictness::Lenient] {
+            let (mut begun, mut ended) = (0, 0);
+            let merged = shards.merge(strictness, &mut |told| match told {
+                Told::Begin(_) => begun += 1,
+                Told::End(_) => ended += 1,
+                _ => {}
+            });
+            assert!(begun == 1 && ended == u32::from(merged.is_ok()), "{begun} {ended} {merged:?}");
+        }
+    }
+}
+
+/// Of a scan that is cut by its addresses.
+fn part(number: &str) -> String {
+    let shard = r#""shard":{"number":NUMBER,"count":3,"addresses":12,"ports":2,"scan":{"targets":"t","ports":"p","options":"o"}},"note""#;
+    let record = String::from_utf8(records().swap_remove(0)).unwrap();
+    record.replacen("\"note\"", &shard.replace("NUMBER", number), 1)
+}
+
+fn shards() -> Vec<Vec<u8>> {
+    // That of a scan that is cut by its ports is merged alone.
+    let ports = part("2").replace("\"addresses\":12,\"ports\"", "\"addresses\":2,\"ports\"");
+    let short: String = part("2").lines().take(3).map(|line| line.to_owned() + "\n").collect();
+    [part("2"), short, ports].map(String::into_bytes).to_vec()
 }
 
 fn words() -> Vec<Vec<u8>> {

@@ -7,7 +7,7 @@ use crate::spawn;
 
 /// Runs a script in an empty network namespace, in `folder`, whose journals are in `folder/state`; `$0` is the program. `None` where the
 /// system forbids that.
-fn script(folder: &Path, script: &str) -> Option<Output> {
+pub(crate) fn script(folder: &Path, script: &str) -> Option<Output> {
     let (wrapper, options) = spawn::namespace()?;
     let mut command = Command::new(wrapper);
     command.args(*options).args(["--", "sh", "-c", &format!("ip link set lo up || exit 77\n{script}"), env!("CARGO_BIN_EXE_synprobe")]);
@@ -19,7 +19,7 @@ fn script(folder: &Path, script: &str) -> Option<Output> {
     Some(output)
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 

@@ -13,11 +13,15 @@ mod journal;
 #[cfg(target_os = "linux")]
 mod kernel;
 mod layers;
+mod manifests;
 mod measure;
 mod oracle;
 mod program;
 mod readme;
 mod resume;
 mod schema;
+mod shards;
 mod simulation;
+#[cfg(target_os = "linux")]
+mod slurm;
 mod spawn;

@@ -21,8 +21,9 @@ pub(crate) fn harmless(words: &[&str]) -> Output {
         Ok(network) => loopback(network),
         Err(_) => !word.contains('.') || word.starts_with('-'),
     };
-    assert!(words.iter().all(harmless), "{words:?} may leave the machine");
+    // These send nothing.
     let is_a_command = matches!(words.first(), Some(&("generate" | "help" | "--help" | "-h" | "--version" | "-V")));
+    assert!(is_a_command || words.iter().all(harmless), "{words:?} may leave the machine");
     assert!(is_a_command || words.iter().any(|word| word.parse::<IpAddr>().is_ok()), "{words:?} has no literal target");
     output(Command::new(env!("CARGO_BIN_EXE_synprobe")).args(words))
 }

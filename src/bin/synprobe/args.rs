@@ -1,16 +1,21 @@
 //! The options: one definition for the parser, its help, the man page and the completions.
 
+mod diff;
+
 use clap::{ArgAction, Args as Options, Parser, Subcommand, ValueEnum};
 
-use synprobe::error::Error;
 use synprobe::net::Engine;
-use synprobe::report::{Fields, Format, OutputSpec, diff};
+use synprobe::report::{Fields, OutputSpec};
 use synprobe::run::Rate;
 
 use crate::generate::What;
+use crate::manifest;
 use crate::measures::{Completeness, Pace, Span};
 use crate::rates;
+use crate::shard::ShardArg;
 use crate::voice::Verbosity;
+
+pub(crate) use diff::DiffArgs;
 
 /// A TCP SYN port scanner for auditors: every reply proven, every loss counted.
 ///
@@ -44,7 +49,13 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn verbosity(&self) -> Verbosity {
-        if let Some(Command::Convert(ConvertArgs { quiet: true, .. }) | Command::Diff(DiffArgs { quiet: true, .. })) = self.command {
+        let quiet = match &self.command {
+            Some(Command::Convert(args)) => args.quiet,
+            Some(Command::Diff(args)) => args.quiet,
+            Some(Command::Merge(args)) => args.quiet,
+            _ => false,
+        };
+        if quiet {
             return Verbosity::Quiet;
         }
         match self.output {
@@ -128,7 +139,11 @@ pub(crate) struct ScanArgs {
     #[arg(long, value_name = "PPS")]
     pub(crate) max_rate: Option<Rate>,
 
-    /// Probes a second to one host [default: 20k, or what --rate says]
+    /// Never more probes a second in all shards together: this one gets its share. --max-rate and --rate are one shard's own
+    #[arg(long, value_name = "PPS", requires = "shard")]
+    pub(crate) total_rate: Option<Rate>,
+
+    /// Probes a second to one host, also where every shard asks it [default: 20k, or what --rate says]
     #[arg(long, value_name = "PPS")]
     pub(crate) host_rate: Option<Rate>,
 
@@ -175,6 +190,11 @@ pub(crate) struct ScanArgs {
     /// Repeat the order of an earlier scan
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+
+    /// Do part K of N of the scan, and leave the others to other machines; auto or auto/N takes the numbers from Kubernetes, Slurm,
+    /// AWS Batch, Nomad or GNU parallel. synprobe merge unites the journals
+    #[arg(long, value_name = "K/N")]
+    pub(crate) shard: Option<ShardArg>,
 
     /// What carries raw packets on Ethernet
     #[arg(long, value_name = "NAME", default_value = "packet")]
@@ -285,17 +305,16 @@ pub(crate) enum Command {
     Convert(ConvertArgs),
     /// Say what differs between two scans: hosts and ports that appeared, disappeared or changed; status 4 if any did
     Diff(DiffArgs),
+    /// Write what the journals of a scan's shards (--shard) tell together, as the record of one scan
+    Merge(MergeArgs),
     /// List the scans that were recorded, or take their journals away
     History(HistoryArgs),
     /// Go on with a scan that was killed, stopped or ran out of time: nothing that answered is asked again
     Resume(ResumeArgs),
     /// Show interfaces, routes and privileges, and what a scan would use
     Interfaces,
-    /// Print the manual page or a shell's completions
-    Generate {
-        /// What to print
-        what: What,
-    },
+    /// Print the manual page, a shell's completions, or what runs a scan's shards on many machines
+    Generate(GenerateArgs),
 }
 
 #[derive(Options, Debug)]
@@ -350,67 +369,50 @@ pub(crate) struct ConvertArgs {
 }
 
 #[derive(Options, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
-pub(crate) struct DiffArgs {
-    /// The scan before and the scan after: journals, JSON, XML of ours or nmap's, - is standard input; with --db their numbers
-    #[arg(value_name = "SCAN", num_args = 0..=2)]
-    pub(crate) scans: Vec<String>,
+pub(crate) struct GenerateArgs {
+    /// What to print
+    pub(crate) what: What,
 
-    /// Compare two scans of a database (-o sqlite:FILE)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) db: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    pub(crate) manifest: ManifestArgs,
+}
 
-    /// Of a database, the last scan with the one N-1 before it [default: 2]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..))]
-    pub(crate) last: Option<u32>,
+/// A scan to be divided.
+#[derive(Options, Debug)]
+pub(crate) struct ManifestArgs {
+    /// For kubernetes and slurm: into how many shards the scan is divided
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) shards: u32,
 
-    /// Take it that both asked the same hosts, where a record does not say which
-    #[arg(long)]
-    pub(crate) same_targets: bool,
+    /// For kubernetes: the container image that has synprobe
+    #[arg(long, value_name = "IMAGE", default_value = manifest::IMAGE)]
+    pub(crate) image: String,
 
-    /// Use what can be read of a record that is cut short or damaged
+    /// For kubernetes and slurm: where the merged results go [default: json:scan.json]
+    #[arg(short = 'o', long = "output", value_name = "FORMAT:PATH")]
+    pub(crate) outputs: Vec<OutputSpec>,
+
+    /// For kubernetes and slurm: the scan, after --
+    #[arg(last = true, value_name = "SCAN")]
+    pub(crate) command: Vec<std::ffi::OsString>,
+}
+
+#[derive(Options, Debug)]
+pub(crate) struct MergeArgs {
+    /// The journals (--journal), or JSON records, of all shards in any order
+    #[arg(value_name = "SHARD", required = true)]
+    pub(crate) shards: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) sinks: SinkArgs,
+
+    /// Leave out lines that cannot be read, and count them
     #[arg(long)]
     pub(crate) lenient: bool,
 
-    /// Write the differences as text, json or markdown to a file; - is standard output
-    #[arg(short = 'o', long = "output", value_name = "FORMAT:PATH", value_parser = diff_output)]
-    pub(crate) outputs: Vec<OutputSpec>,
-
-    /// JSON to standard output: -o json:-
-    #[arg(long)]
-    pub(crate) json: bool,
-
-    /// Overwrite existing files
-    #[arg(long)]
-    pub(crate) force: bool,
-
-    /// Colour in text on standard output
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
-    pub(crate) color: ColorArg,
-
-    /// Say nothing but errors, and no text when the differences go to a file
+    /// Say nothing but errors and what is lacking, and no text results when they go to a file
     #[arg(short, long)]
     pub(crate) quiet: bool,
-}
-
-impl DiffArgs {
-    /// Where the differences go.
-    pub(crate) fn sinks(&self) -> SinkArgs {
-        let (outputs, color) = (self.outputs.clone(), self.color);
-        SinkArgs { outputs, json: self.json, fields: None, force: self.force, migrate: false, reason: false, color }
-    }
-}
-
-/// An output of a comparison, which has formats of its own.
-fn diff_output(word: &str) -> Result<OutputSpec, Error> {
-    let formats = diff::FORMATS.map(Format::as_str).join(", ");
-    let refused = |format: &str| Error::asked("read output format", format!("'{format}'"), format!("of differences there is {formats}"));
-    let name = word.split(':').next().unwrap_or_default();
-    match name.parse::<Format>() {
-        Ok(format) if !diff::FORMATS.contains(&format) => Err(refused(name)),
-        Err(_) => Err(refused(name)),
-        Ok(_) => word.parse(),
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

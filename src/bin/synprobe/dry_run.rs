@@ -7,7 +7,7 @@ use synprobe::counted::counted;
 use synprobe::error::{Error, Kind, Result};
 use synprobe::report::Escaped;
 use synprobe::run::{self, PlanRecord, Request};
-use synprobe::scan::{Discovery, EgressRecord};
+use synprobe::scan::{Discovery, EgressRecord, Part};
 
 use crate::status::Status;
 use crate::stdout;
@@ -18,7 +18,7 @@ use crate::voice::Verbosity;
 pub(crate) fn run(request: &Request, targets: &Targets, verbosity: Verbosity) -> Result<Status> {
     let plan = run::plan(request)?;
     let mut out = BufWriter::new(stdout::open()?.lock());
-    let mut written = out.write_all(text(&plan, &targets.left_out).as_bytes());
+    let mut written = out.write_all(text(&plan, request.part.as_ref(), &targets.left_out).as_bytes());
     if verbosity == Verbosity::Verbose && written.is_ok() {
         run::preview(request, &mut |target, attempt| {
             written = match target.port {
@@ -34,10 +34,13 @@ pub(crate) fn run(request: &Request, targets: &Targets, verbosity: Verbosity) ->
     }
 }
 
-fn text(plan: &PlanRecord, left_out: &[(String, String)]) -> String {
+fn text(plan: &PlanRecord, part: Option<&Part>, left_out: &[(String, String)]) -> String {
     let mut text = String::from("nothing is sent: this is a dry run\n");
     let (addresses, targets, seed) = (plan.addresses, plan.targets, plan.seed);
     _ = writeln!(text, "scan       {}", plan.mode.as_str());
+    if let Some(Part { shard, .. }) = part {
+        _ = writeln!(text, "shard      {shard}");
+    }
     _ = writeln!(text, "addresses  {addresses}");
     _ = writeln!(text, "targets    {targets}");
     for egress in &plan.egresses {
@@ -79,7 +82,8 @@ fn way(egress: &EgressRecord) -> String {
 mod tests {
     use std::time::Duration;
 
-    use synprobe::scan::Mode;
+    use synprobe::scan::{Identity, Mode};
+    use synprobe::target::Shard;
 
     use super::*;
 
@@ -104,9 +108,11 @@ mod tests {
             duration: Some(Duration::from_millis(1350)),
             seed: 7,
         };
-        insta::assert_snapshot!(text(&plan, &[("10.0.0.7".to_owned(), "excluded".to_owned())]), @r"
+        let part = Shard::new(2, 8).map(|shard| Part { shard, addresses: 2032, ports: 2, whole: Identity::default() });
+        insta::assert_snapshot!(text(&plan, part.as_ref(), &[("10.0.0.7".to_owned(), "excluded".to_owned())]), @r"
         nothing is sent: this is a dry run
         scan       syn
+        shard      2/8
         addresses  254
         targets    508
         through    eth0 (packet) from 10.0.0.9 by 10.0.0.1: 254 addresses

@@ -53,7 +53,8 @@ pub(crate) fn run(args: &HistoryArgs, voice: &Voice) -> Result<Status> {
                     |summary| summary.open,
                 );
                 let command = reading.left.scan.arguments.join(" ");
-                format!("{}  {course:<11}  {up:>9} up  {open:>6} open  {command}", Rfc3339(began))
+                let shard = reading.left.scan.part.map_or_else(String::new, |part| format!("shard {}  ", part.shard));
+                format!("{}  {course:<11}  {up:>9} up  {open:>6} open  {shard}{command}", Rfc3339(began))
             }
             Err(error) => error.to_string(),
         };

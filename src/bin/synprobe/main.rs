@@ -10,7 +10,9 @@ mod habits;
 mod history;
 mod interfaces;
 mod journal;
+mod manifest;
 mod measures;
+mod merge;
 mod names;
 mod outputs;
 mod progress;
@@ -19,6 +21,7 @@ mod record_file;
 mod request;
 mod resume;
 mod scan;
+mod shard;
 mod signals;
 mod status;
 mod stdout;
@@ -53,10 +56,11 @@ fn run(typed: &[OsString]) -> Status {
         Some(Command::Demo(demo)) => demo::run(demo, &voice),
         Some(Command::Convert(args)) => convert::run(args, &voice),
         Some(Command::Diff(args)) => diff::run(args, &voice),
+        Some(Command::Merge(args)) => merge::run(args, &voice),
         Some(Command::History(history)) => history::run(history, &voice),
         Some(Command::Resume(resume)) => resume::run(resume),
         Some(Command::Interfaces) => interfaces::run(),
-        Some(Command::Generate { what }) => generate::run(*what),
+        Some(Command::Generate(args)) => generate::run(args),
         None => scan::run(&args, typed, &voice),
     };
     outcome.unwrap_or_else(|error| status::fail(&error))

@@ -17,7 +17,7 @@ use crate::journal::Keeper;
 use crate::status::Status;
 use crate::targets::Targets;
 use crate::voice::Voice;
-use crate::{habits, request, scan};
+use crate::{habits, request, scan, shard};
 
 /// Goes on with the scan of a journal: the one named, or the last that was interrupted.
 pub(crate) fn run(resume: &ResumeArgs) -> Result<Status> {
@@ -52,8 +52,14 @@ pub(crate) fn run(resume: &ResumeArgs) -> Result<Status> {
         canary: order.canary,
     };
     let mut request = request::of(&args, &typed, &targets)?;
-    if request.ports != order.ports {
-        return Err(other(&path, "its ports mean something else now"));
+    match &left.scan.part {
+        // Which part it is was decided when it began.
+        Some(part) => {
+            request.ports = order.ports.clone();
+            shard::belongs(&mut request, part.clone(), &args)?;
+        }
+        None if request.ports != order.ports => return Err(other(&path, "its ports mean something else now")),
+        None => {}
     }
     request.seed = Some(left.scan.seed);
     let voice = &Voice::new(args.verbosity());

@@ -15,7 +15,7 @@ use crate::outputs::Outputs;
 use crate::progress::Meter;
 use crate::status::Status;
 use crate::voice::Voice;
-use crate::{dry_run, names, request, signals, targets};
+use crate::{dry_run, names, request, shard, signals, targets};
 
 /// Scans what the arguments ask for.
 pub(crate) fn run(args: &Args, typed: &[OsString], voice: &Voice) -> Result<Status> {
@@ -24,7 +24,8 @@ pub(crate) fn run(args: &Args, typed: &[OsString], voice: &Voice) -> Result<Stat
         voice.warn("nothing to scan: no name resolved");
         return Ok(Status::Incomplete);
     }
-    let request = request::of(args, typed, &targets)?;
+    let mut request = request::of(args, typed, &targets)?;
+    shard::take(&mut request, args, voice)?;
     if args.scan.dry_run {
         return dry_run::run(&request, &targets, args.verbosity());
     }

@@ -117,8 +117,9 @@ impl OrderLine {
         let wrong = |what: &str, error: crate::error::Error| format!("{what}: {error}");
         Ok(Order {
             directory: self.directory,
-            addresses: self.addresses.parse().map_err(|error| wrong("addresses", error))?,
-            named: if self.named.is_empty() { AddressSet::new() } else { self.named.parse().map_err(|error| wrong("named", error))? },
+            // A part of a scan may have none.
+            addresses: addresses(&self.addresses).map_err(|error| wrong("addresses", error))?,
+            named: addresses(&self.named).map_err(|error| wrong("named", error))?,
             ports: ports(&self.ports)?,
             canary: self.canary.map(|(addr, port)| Target { addr, port }),
             unresolved: self.unresolved,
@@ -166,6 +167,10 @@ impl Answered<'_> {
         }
         Ok((outcome, targets))
     }
+}
+
+fn addresses(text: &str) -> crate::error::Result<AddressSet> {
+    if text.is_empty() { Ok(AddressSet::new()) } else { text.parse() }
 }
 
 fn ports(text: &str) -> Result<PortSet, String> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::report::Epoch;
 use crate::report::precision::rounded;
-use crate::scan::{Completeness, EgressRecord, Pace, RateChange, ScanRecord, Shortfall, Summary};
+use crate::scan::{Completeness, EgressRecord, Identity, Pace, Part, RateChange, ScanRecord, Shortfall, Summary};
 use crate::time::Time;
 
 #[derive(Serialize)]
@@ -32,6 +32,25 @@ pub(super) struct Scan<'a> {
     targets: u64,
     port_list: String,
     egresses: Vec<Egress<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard: Option<Shard<'a>>,
+}
+
+/// Which part of a scan it is, and of which.
+#[derive(Serialize)]
+struct Shard<'a> {
+    number: u32,
+    count: u32,
+    addresses: u64,
+    ports: u32,
+    scan: Whole<'a>,
+}
+
+#[derive(Serialize)]
+struct Whole<'a> {
+    targets: &'a str,
+    ports: &'a str,
+    options: &'a str,
 }
 
 #[derive(Serialize)]
@@ -138,7 +157,19 @@ pub(super) fn scan(scan: &ScanRecord) -> Record<'_> {
         targets: scan.targets,
         port_list: scan.ports.to_string(),
         egresses: scan.egresses.iter().map(egress).collect(),
+        shard: scan.part.as_ref().map(shard),
     })
+}
+
+fn shard(part: &Part) -> Shard<'_> {
+    let Identity { targets, ports, options } = &part.whole;
+    Shard {
+        number: part.shard.number(),
+        count: part.shard.count(),
+        addresses: part.addresses,
+        ports: part.ports,
+        scan: Whole { targets, ports, options },
+    }
 }
 
 fn egress(egress: &EgressRecord) -> Egress<'_> {

@@ -2,8 +2,9 @@
 
 use std::io::{BufRead, Read};
 
-use super::Strictness;
+use super::{Strictness, wire};
 use crate::error::{Error, Kind, Result};
+use crate::scan::ScanRecord;
 
 /// What takes the lines of a record in.
 pub(in crate::report) trait Lines {
@@ -41,8 +42,7 @@ pub(in crate::report) fn read(input: &mut dyn BufRead, name: &str, strictness: S
             break;
         }
         if !lines.has_begun() && number == 1 {
-            let cause = foreign(&line).map_or_else(|| format!("its first line is no beginning of a scan: {cause}"), str::to_owned);
-            return Err(Error::asked("read", name, cause).hint("a record is what -o json:FILE writes"));
+            return Err(no_beginning(name, &line, &cause));
         }
         let error = Error::asked("read", format!("{name} line {number}"), cause);
         if strictness == Strictness::Strict {
@@ -51,7 +51,33 @@ pub(in crate::report) fn read(input: &mut dyn BufRead, name: &str, strictness: S
         skipped.count += 1;
         skipped.first.get_or_insert(error);
     }
-    if lines.has_begun() { Ok(skipped) } else { Err(Error::asked("read", name, "it is empty, or holds no beginning of a scan")) }
+    if lines.has_begun() { Ok(skipped) } else { Err(empty(name)) }
+}
+
+/// Reads no more of a record called `name` than its first line.
+///
+/// # Errors
+/// It cannot be read, or is no record of a scan.
+pub(in crate::report) fn beginning(input: &mut dyn BufRead, name: &str) -> Result<ScanRecord> {
+    let mut line = Vec::new();
+    let failed = |cause| Error::io("read", name, cause).of_kind(Kind::Asked);
+    match Read::take(input, LONGEST).read_until(b'\n', &mut line).map_err(failed)? {
+        0 => Err(empty(name)),
+        _ => match wire::parse(&line, None) {
+            Ok(wire::Record::Scan(scan)) => Ok(*scan),
+            Ok(_) => Err(no_beginning(name, &line, "it is of something else")),
+            Err(cause) => Err(no_beginning(name, &line, &cause)),
+        },
+    }
+}
+
+fn empty(name: &str) -> Error {
+    Error::asked("read", name, "it is empty, or holds no beginning of a scan")
+}
+
+fn no_beginning(name: &str, line: &[u8], cause: &str) -> Error {
+    let cause = foreign(line).map_or_else(|| format!("its first line is no beginning of a scan: {cause}"), str::to_owned);
+    Error::asked("read", name, cause).hint("a record is what -o json:FILE writes")
 }
 
 /// Longer lines are no records, and are not taken into memory whole.

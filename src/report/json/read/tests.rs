@@ -1,5 +1,7 @@
 use super::*;
 use crate::report::{Json, Report, sample};
+use crate::scan::{Identity, Part};
+use crate::target::Shard;
 
 fn told(text: &str, strictness: Strictness) -> Result<(Vec<Told>, Reading)> {
     let mut all = Vec::new();
@@ -54,6 +56,22 @@ fn what_is_read_is_what_was_written() {
     }
     let Some(Told::End(summary)) = told.last() else { panic!("{told:?}") };
     assert_eq!(**summary, sample::summary());
+}
+
+#[test]
+fn a_part_of_a_scan_says_which_and_of_which() {
+    let shard = Shard::new(2, 8).unwrap();
+    let whole = Identity { targets: "a".to_owned(), ports: "b".to_owned(), options: "c".to_owned() };
+    let part = Part { shard, addresses: 30, ports: 1004, whole };
+    let begun = ScanRecord { part: Some(part.clone()), ..sample::scan() };
+    let line = sample::replayed(|out| Box::new(Json::new(out)), |report: &mut dyn Report| report.begin(&begun).unwrap());
+    let validator = jsonschema::validator_for(&serde_json::from_str(crate::report::JSON_SCHEMA).unwrap()).unwrap();
+    assert!(validator.is_valid(&serde_json::from_str(&line).unwrap()), "{line}");
+    let (told, _) = strict(&line);
+    let Told::Begin(scan) = &told[0] else { panic!("{told:?}") };
+    assert_eq!(scan.part, Some(part));
+    let wrong = line.replacen("\"number\":2", "\"number\":9", 1);
+    assert!(refused(&wrong).contains("of 8 shards there is none of number 9"), "{}", refused(&wrong));
 }
 
 #[test]

@@ -10,8 +10,10 @@ use serde::Deserialize;
 use super::words;
 use crate::report::journal::packed::{self, Row};
 use crate::report::{Epoch, SCHEMA_VERSION};
-use crate::scan::{Completeness, EgressRecord, Finding, HostRecord, Outcome, Pace, RateChange, Reason, ScanRecord, Summary};
-use crate::target::Target;
+use crate::scan::{
+    Completeness, EgressRecord, Finding, HostRecord, Identity, Outcome, Pace, Part, RateChange, Reason, ScanRecord, Summary,
+};
+use crate::target::{self, Target};
 use crate::time::Time;
 
 /// A record of the format.
@@ -92,6 +94,31 @@ struct Scan {
     port_list: String,
     egresses: Vec<Egress>,
     note: Option<String>,
+    shard: Option<Shard>,
+}
+
+#[derive(Deserialize)]
+struct Shard {
+    number: u32,
+    count: u32,
+    addresses: u64,
+    ports: u32,
+    scan: Whole,
+}
+
+#[derive(Deserialize)]
+struct Whole {
+    targets: String,
+    ports: String,
+    options: String,
+}
+
+impl Shard {
+    fn part(self) -> Result<Part, String> {
+        let Self { number, count, addresses, ports, scan: Whole { targets, ports: of_ports, options } } = self;
+        let shard = target::Shard::new(number, count).ok_or_else(|| format!("of {count} shards there is none of number {number}"))?;
+        Ok(Part { shard, addresses, ports, whole: Identity { targets, ports: of_ports, options } })
+    }
 }
 
 #[derive(Deserialize)]
@@ -130,6 +157,7 @@ impl Scan {
             mode: words::mode(&self.mode)?,
             egresses: self.egresses.into_iter().map(egress).collect(),
             note: self.note,
+            part: self.shard.map(Shard::part).transpose()?,
         })
     }
 }
