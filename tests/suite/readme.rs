@@ -59,6 +59,32 @@ fn the_formats_are_written_as_readme_says() {
     assert!(std::fs::read_to_string(dir.path().join("short.csv")).expect("a table").starts_with("addr,port,service\n"));
 }
 
+/// Of scans of the practice network that asked for different ports of a host: what only one of them was asked differs in nothing, and a
+/// host that only the second listed has appeared.
+#[test]
+fn scans_are_compared_as_readme_says() {
+    let Some((wrapper, options)) = spawn::namespace() else { return };
+    let dir = tempfile::tempdir().expect("a folder");
+    let program = env!("CARGO_BIN_EXE_synprobe");
+    let commands = block("<!-- compared -->").join("\necho status $?\n");
+    let script = format!(
+        "scan() {{ {program} demo -- -q -p 22,80,443 -o sqlite:audit.db \"$@\"; }}\n\
+         scan 10.20.0.0/28 --exclude 10.20.0.1 -o json:monday.json -o xml:nmap.xml\nscan 10.20.0.0/28 -o json:tuesday.json\n\
+         synprobe() {{ {program} \"$@\"; }}\n{commands}\necho status $?"
+    );
+    let mut command = std::process::Command::new(wrapper);
+    command.env("XDG_STATE_HOME", spawn::state());
+    let output = command.args(*options).args(["--", "sh", "-c", &script]).current_dir(dir.path()).output().expect("a shell");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let statuses: Vec<&str> = stdout.lines().filter(|line| line.starts_with("status ")).collect();
+    assert_eq!(statuses.len(), 3, "{stdout}");
+    assert!(statuses.iter().all(|line| ["status 0", "status 4"].contains(line)), "{stdout}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(stdout.contains("10.20.0.1"), "{stdout}");
+    for file in ["changes.md", "changes.json"] {
+        assert!(std::fs::read(dir.path().join(file)).is_ok_and(|written| written.len() > 100), "{file}");
+    }
+}
+
 /// Every command line of synprobe in README is understood: with `--dry-run` it is refused for no option.
 #[test]
 fn commands_are_understood() {

@@ -58,6 +58,12 @@ impl XdpTransmitter {
     fn flush_many(&mut self, first: u64, count: usize) -> io::Result<usize> {
         let sent = self.program.send(first, count);
         self.slots.left(sent.frames);
+        let is_down =
+            sent.error.as_ref().and_then(io::Error::raw_os_error).is_some_and(|code| matches!(code, libc::ENETDOWN | libc::ENODEV));
+        if is_down && sent.dropped >= sent.frames as u64 {
+            // None of them went: they are as lost as those that still wait.
+            return Err(sent.error.unwrap_or_else(|| io::ErrorKind::NetworkDown.into()));
+        }
         self.refused += sent.dropped;
         // The device's queue was full and the program could not wait. Whoever sends shall: the next flush says so.
         self.is_full = sent.dropped > 0;
@@ -66,7 +72,7 @@ impl XdpTransmitter {
             Some(error) if sent.frames == 0 && error.kind() == io::ErrorKind::OutOfMemory => Err(io::ErrorKind::WouldBlock.into()),
             Some(error) if sent.frames == 0 => Err(error),
             // Those of this call are counted: what did not go is told with the next.
-            Some(error) if matches!(error.raw_os_error(), Some(libc::ENETDOWN | libc::ENODEV)) => {
+            Some(error) if is_down => {
                 self.failure = Some(error);
                 Ok(sent.frames)
             }

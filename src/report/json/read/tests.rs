@@ -64,7 +64,13 @@ fn a_part_of_a_scan_says_which_and_of_which() {
     let whole = Identity { targets: "a".to_owned(), ports: "b".to_owned(), options: "c".to_owned() };
     let part = Part { shard, addresses: 30, ports: 1004, whole };
     let begun = ScanRecord { part: Some(part.clone()), ..sample::scan() };
-    let line = sample::replayed(|out| Box::new(Json::new(out)), |report: &mut dyn Report| report.begin(&begun).unwrap());
+    let line = sample::replayed(
+        |out| Box::new(Json::new(out)),
+        |report: &mut dyn Report| {
+            report.begin(&begun).unwrap();
+            report.flush().unwrap();
+        },
+    );
     let validator = jsonschema::validator_for(&serde_json::from_str(crate::report::JSON_SCHEMA).unwrap()).unwrap();
     assert!(validator.is_valid(&serde_json::from_str(&line).unwrap()), "{line}");
     let (told, _) = strict(&line);
