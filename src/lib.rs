@@ -76,6 +76,8 @@
 //! | what is said when nothing answers | `run/silence.rs` |
 //! | which packets are kept as evidence | `run/proofs.rs` |
 //! | whose silence means nothing | `run/unasked.rs`, `run/broken.rs` |
+//! | how a flood of findings waits and leaves | `scan/packed.rs`, `report/gathered.rs`, `report/journal/packed.rs` |
+//! | what this machine can send, and when it only wakes late | `scan/tour.rs`, `local_limit` in `scan/rate/adaptive.rs` |
 //! | what two scans tell together | `report/diff/known.rs` |
 //! | how connect() learns the reason of a refusal | `connect/verdict.rs` |
 //!
@@ -92,6 +94,10 @@
 //! - **What has arrived and was not read is not lost.** A window of sending is judged when receivers have read up to its end
 //!   ([`scan::Hearing`]), not when the clock says so: on a busy machine a late receiver looked like a path that loses.
 //! - **A rate that was not reached proves nothing.** Start-up does not raise a rate that this machine does not keep up with.
+//! - **Late is not slow.** A sender that is woken late sends a smaller share at any rate: taken for this machine's limit, that lowered the rate
+//!   again and again on a busy machine. What it oversleeps does not count as time that sending takes.
+//! - **Shards are slices of the addresses**, not of the order: a host, its rate and its block's account belong to one machine, and no seed need be
+//!   agreed on.
 //! - **A last pass where it is cheap.** When enough was found and next to nobody is silent, those are asked once more if an open port may be
 //!   among them.
 //! - **A place is done when its answer would have been read.** Senders tell how far they were a patience ago, and what canaries have shown
