@@ -1,6 +1,6 @@
 //! Recording frames in the pcapng format (IETF draft-ietf-opsawg-pcapng), which Wireshark and tcpdump read.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use super::Medium;
 
@@ -145,6 +145,32 @@ impl<W: Write> PcapngWriter<W> {
     }
 }
 
+/// How many bytes of a file are whole blocks of a little-endian recording, from its beginning on: another section may follow there. Nothing of
+/// what is no recording, or of another byte order.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn whole_blocks(file: &mut (impl Read + Seek)) -> io::Result<u64> {
+    let len = file.seek(SeekFrom::End(0))?;
+    let mut word = |at: u64| {
+        let mut bytes = [0; 4];
+        file.seek(SeekFrom::Start(at))?;
+        file.read_exact(&mut bytes).map(|()| u32::from_le_bytes(bytes))
+    };
+    let mut end = 0;
+    // The smallest block is its type and its length twice.
+    while len - end >= 12 {
+        let (kind, block) = (word(end)?, u64::from(word(end + 4)?));
+        let begins = end > 0 || (kind == SECTION_HEADER && word(8)? == BYTE_ORDER);
+        let is_whole = begins && block >= 12 && block.is_multiple_of(4) && block <= len - end;
+        if !is_whole || u64::from(word(end + block - 4)?) != block {
+            break;
+        }
+        end += block;
+    }
+    Ok(end)
+}
+
 const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;
 const ENHANCED_PACKET: u32 = 6;
@@ -178,6 +204,24 @@ mod tests {
             bytes = &bytes[len..];
         }
         blocks
+    }
+
+    #[test]
+    fn a_recording_is_whole_up_to_the_block_that_was_torn() {
+        let mut writer = PcapngWriter::new(Vec::new()).unwrap();
+        let header = writer.output.len();
+        let interface = writer.interface("v0", Medium::Ethernet).unwrap();
+        let described = writer.output.len();
+        writer.packet(&PacketRecord { interface, wall: 1, bytes: b"12345", comment: None }).unwrap();
+        let all = writer.into_inner();
+        for torn in 0..=all.len() {
+            let ends = [0, header, described, all.len()];
+            let whole = ends.into_iter().filter(|end| *end <= torn).max().unwrap();
+            assert_eq!(whole_blocks(&mut io::Cursor::new(&all[..torn])).unwrap(), whole as u64, "{torn}");
+        }
+        for other in [&b"no recording at all, but long enough"[..], &[0xff; 64], &[0; 64]] {
+            assert_eq!(whole_blocks(&mut io::Cursor::new(other)).unwrap(), 0);
+        }
     }
 
     #[test]

@@ -41,7 +41,7 @@ fn killed_and_resumed_it_finds_what_one_scan_finds() {
     };
     let commands = format!(
         "$0 demo -- {SCAN} -o list:whole -o json:whole.json --no-journal || exit 1
-         $0 demo -- {SCAN} -o list:parts -o json:parts.json & {}
+         $0 demo -- {SCAN} -o list:parts -o json:parts.json -o pcapng:parts.pcapng & {}
          $0 demo -- resume & {}
          $0 history; $0 demo -- resume; echo status $?; $0 history; $0 demo -- resume; echo status $?; ls state/synprobe",
         killed("KILL", "1.4"),
@@ -56,6 +56,22 @@ fn killed_and_resumed_it_finds_what_one_scan_finds() {
     let ((whole, _), (parts, lines)) = (listed(&dir.path().join("whole")), listed(&dir.path().join("parts")));
     assert_eq!(parts.len(), lines, "each is told once");
     assert!(!parts.is_empty() && parts == whole, "{:?}", whole.symmetric_difference(&parts).collect::<Vec<_>>());
+    // A capture goes on. What waited for a verdict about its host when that was killed is told without its packet.
+    let fields = ["-Y", "tcp.flags.syn == 1 && tcp.flags.ack == 1", "-T", "fields", "-e", "tcp.srcport", "-e", "ip.src"];
+    let packets = Command::new("tshark").args(["-r", "parts.pcapng"]).args(fields).current_dir(dir.path()).output();
+    if let Ok(packets) = packets {
+        let proven: std::collections::BTreeSet<_> =
+            text(&packets.stdout).lines().map(|line| format!("open tcp {}", line.replace('\t', " "))).collect();
+        assert!(
+            proven.is_subset(&whole) && proven.len() * 10 >= whole.len() * 8,
+            "{} of {}: {}",
+            proven.len(),
+            whole.len(),
+            text(&packets.stderr)
+        );
+    } else {
+        eprintln!("SKIPPED: the packets of a scan that went on: tshark is not installed");
+    }
     let summary = |name: &str| {
         let record = std::fs::read_to_string(dir.path().join(name)).unwrap();
         serde_json::from_str::<serde_json::Value>(record.lines().last().unwrap()).unwrap()

@@ -237,6 +237,10 @@ pub(crate) struct SinkArgs {
     #[arg(long)]
     pub(crate) force: bool,
 
+    /// They are those of a scan that is taken up.
+    #[arg(skip)]
+    pub(crate) goes_on: bool,
+
     /// Bring a database of an older version to this one, and keep a copy of it
     #[arg(long)]
     pub(crate) migrate: bool,

@@ -38,7 +38,11 @@ impl Outputs {
         if args.fields.is_some() && !specs.iter().any(|spec| spec.format == Format::Csv) {
             return Err(Error::asked("read option", "--fields", "no output is csv").hint("-o csv:FILE"));
         }
-        let existing = if args.force { Existing::Overwritten } else { Existing::Kept };
+        let existing = match args {
+            SinkArgs { goes_on: true, .. } => Existing::GoneOnWith,
+            SinkArgs { force: true, .. } => Existing::Overwritten,
+            _ => Existing::Kept,
+        };
         let migration = if args.migrate { Migration::Allowed } else { Migration::Refused };
         let opened = open::all(&specs, existing, migration)?;
         let has_parts = opened.iter().any(|output| matches!(output.sink, Sink::Part(_)));

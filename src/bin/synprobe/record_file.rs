@@ -13,9 +13,9 @@ pub(crate) struct RecordFile {
 }
 
 impl RecordFile {
-    /// Records from the beginning of `file`.
-    pub(crate) fn new(file: File) -> io::Result<Self> {
-        let kept = file.metadata()?.is_file().then_some(0);
+    /// Records from where `file` stands.
+    pub(crate) fn new(mut file: File) -> io::Result<Self> {
+        let kept = if file.metadata()?.is_file() { Some(file.stream_position()?) } else { None };
         Ok(Self { file, kept })
     }
 }

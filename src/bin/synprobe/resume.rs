@@ -40,7 +40,7 @@ pub(crate) fn run(resume: &ResumeArgs) -> Result<Status> {
     let mut args = Args::from_arg_matches(&matches).map_err(|error| other(&path, &error.to_string()))?;
     // Paths of the command begin where it was given.
     env::set_current_dir(&order.directory).map_err(|cause| Error::io("enter", order.directory.display(), cause).of_kind(Kind::Asked))?;
-    args.output.sinks.force = true;
+    (args.output.sinks.force, args.output.sinks.goes_on) = (true, true);
     if !resume.sinks.outputs.is_empty() || resume.sinks.json {
         args.output.sinks = resume.sinks.clone();
     }
@@ -64,8 +64,8 @@ pub(crate) fn run(resume: &ResumeArgs) -> Result<Status> {
     request.seed = Some(left.scan.seed);
     let voice = &Voice::new(args.verbosity());
     voice.notice(&format!("resuming {}", path.display()));
-    if args.output.sinks.outputs.iter().any(|output| output.format == Format::Pcapng) {
-        voice.notice("a journal holds no packets: the capture will have those of ports found from now on");
+    if !args.output.sinks.goes_on && args.output.sinks.outputs.iter().any(|output| output.format == Format::Pcapng) {
+        voice.notice("a journal holds no packets: this capture will have those of ports found from now on");
     }
     let keeper = Keeper::going_on(&path, order, &left)?;
     request.left = Some(Box::new(left));

@@ -55,7 +55,7 @@ impl DiffArgs {
     /// Where the differences go.
     pub(crate) fn sinks(&self) -> SinkArgs {
         let (outputs, color) = (self.outputs.clone(), self.color);
-        SinkArgs { outputs, json: self.json, fields: None, force: self.force, migrate: false, reason: false, color }
+        SinkArgs { outputs, json: self.json, fields: None, force: self.force, goes_on: false, migrate: false, reason: false, color }
     }
 }
 

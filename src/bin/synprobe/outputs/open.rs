@@ -1,11 +1,12 @@
 //! Opening outputs: all or none, no file overwritten by accident, and none left behind that belongs to root by accident.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use synprobe::error::{Error, Kind, Result};
-use synprobe::report::{Destination, Growth, Migration, OutputSpec, Sqlite};
+use synprobe::packet::pcapng::whole_blocks;
+use synprobe::report::{Destination, Format, Growth, Migration, OutputSpec, Sqlite};
 
 use super::part::{self, Part};
 use crate::stdout;
@@ -17,6 +18,8 @@ pub(crate) enum Existing {
     Kept,
     /// It was asked to be overwritten.
     Overwritten,
+    /// It is of an earlier part of the scan. What it has is written anew with the rest; only a capture goes on, for what it has is nowhere else.
+    GoneOnWith,
 }
 
 /// An output that is ready to be written.
@@ -78,7 +81,7 @@ pub(super) fn all(specs: &[OutputSpec], existing: Existing, migration: Migration
         Ok(Opened { spec: spec.clone(), sink: sink(spec, existing, migration)? })
     };
     match in_turn.into_iter().try_for_each(|spec| one(spec, &opened).map(|output| opened.push(output))) {
-        Ok(()) => opened.iter().try_for_each(empty).map(|()| opened),
+        Ok(()) => opened.iter_mut().try_for_each(|output| empty(output, existing)).map(|()| opened),
         Err(error) => {
             for output in opened {
                 output.sink.remove();
@@ -115,7 +118,7 @@ fn sink(spec: &OutputSpec, existing: Existing, migration: Migration) -> Result<S
             Err(Error::asked("write", path.display(), "it exists").hint("--force overwrites it"))
         }
         Some(kind) if kind.is_file() && growth == Growth::ByRecord => {
-            OpenOptions::new().write(true).open(path).map(|file| Sink::Stream(file, Made::default())).map_err(failed)
+            OpenOptions::new().read(true).write(true).open(path).map(|file| Sink::Stream(file, Made::default())).map_err(failed)
         }
         Some(kind) if kind.is_dir() => Err(Error::asked("write", path.display(), "it is a folder")),
         _ if growth == Growth::Whole => {
@@ -135,12 +138,18 @@ fn made(path: &Path) -> std::io::Result<(File, Made)> {
 }
 
 /// Old contents go only when every output could be opened.
-fn empty(output: &Opened) -> Result<()> {
-    let failed = |cause| Error::io("write", &output.spec.destination, cause).of_kind(Kind::Asked);
-    match &output.sink {
-        Sink::Stream(file, _) if file.metadata().map_err(failed)?.is_file() => file.set_len(0).map_err(failed),
-        _ => Ok(()),
-    }
+fn empty(output: &mut Opened, existing: Existing) -> Result<()> {
+    let Opened { spec, sink: Sink::Stream(file, _) } = output else { return Ok(()) };
+    let goes_on = existing == Existing::GoneOnWith && spec.format == Format::Pcapng;
+    let mut emptied = || {
+        if !file.metadata()?.is_file() {
+            return Ok(());
+        }
+        let good = if goes_on { whole_blocks(file)? } else { 0 };
+        file.set_len(good)?;
+        file.seek(SeekFrom::Start(good)).map(|_| ())
+    };
+    emptied().map_err(|cause| Error::io("write", &spec.destination, cause).of_kind(Kind::Asked))
 }
 
 fn is_same(one: &Destination, other: &Destination) -> bool {
@@ -182,6 +191,26 @@ mod tests {
         let mut names: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort_unstable();
         names
+    }
+
+    #[test]
+    fn a_capture_goes_on_after_its_last_whole_block() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        let mut writer = synprobe::packet::pcapng::PcapngWriter::new(Vec::new()).unwrap();
+        writer.interface("v0", synprobe::packet::Medium::Ethernet).unwrap();
+        let whole = writer.into_inner();
+        for (existing, word, left) in [
+            (Existing::GoneOnWith, "pcapng:@x", whole.len()),
+            (Existing::Overwritten, "pcapng:@x", 0),
+            (Existing::GoneOnWith, "list:@x", 0),
+        ] {
+            fs::write(&path, [&whole[..], &whole[..30]].concat()).unwrap();
+            let opened = opened(dir.path(), &[word], existing).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), whole[..left], "{existing:?} {word}");
+            let Sink::Stream(mut file, _) = opened.into_iter().next().unwrap().sink else { panic!("no stream") };
+            assert_eq!(file.stream_position().unwrap(), left as u64);
+        }
     }
 
     #[test]

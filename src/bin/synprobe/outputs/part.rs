@@ -23,11 +23,11 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Makes `path.part`, where nothing is called so; with [`Existing::Overwritten`], in the place of what is.
+    /// Makes `path.part`, where nothing is called so; else than with [`Existing::Kept`], in the place of what is.
     pub(super) fn begin(path: &Path, existing: Existing) -> Result<Self> {
         let part = name(path);
         let failed = |cause| Error::io("write", path.display(), cause).of_kind(Kind::Asked);
-        if existing == Existing::Overwritten && part.is_file() {
+        if existing != Existing::Kept && part.is_file() {
             fs::remove_file(&part).map_err(failed)?;
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -55,7 +55,7 @@ impl Part {
     fn publish(self) -> io::Result<()> {
         self.file.as_file().sync_all()?;
         let published = match self.existing {
-            Existing::Overwritten => self.file.persist(&self.path),
+            Existing::Overwritten | Existing::GoneOnWith => self.file.persist(&self.path),
             Existing::Kept => self.file.persist_noclobber(&self.path),
         };
         published.map(|_| ()).map_err(|failed| failed.error)
