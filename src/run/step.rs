@@ -15,8 +15,6 @@ pub struct Outlets {
     by_link: Vec<Outlet>,
     /// Frames between two looks at the clock: as many as every link takes at once.
     batch: u64,
-    /// Since when some frame waits for its device, or was lost with its link.
-    waiting: Option<Time>,
     syn: SynTemplate,
 }
 
@@ -24,8 +22,20 @@ struct Outlet {
     transmitter: Box<dyn Transmitter>,
     /// Frames committed and not yet taken by the device.
     queued: usize,
+    /// The oldest of these, while there are any; of a link that failed, those it lost.
+    waiting: Option<Waiting>,
     /// Why the link takes nothing any more.
     failure: Option<io::Error>,
+}
+
+/// Frames that wait, in the order they were committed. A device that is never idle may have taken them, and still have others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Waiting {
+    /// None of them was committed before.
+    since: Time,
+    /// How many of the first of them are followed by those that were committed after `next`.
+    first: usize,
+    next: Time,
 }
 
 /// What a sender does after a step.
@@ -43,8 +53,8 @@ impl Outlets {
     /// One transmitter for each link.
     pub fn new(transmitters: Vec<Box<dyn Transmitter>>) -> Self {
         let batch = transmitters.iter().map(Transmitter::batch).min().unwrap_or(1) as u64;
-        let by_link = transmitters.into_iter().map(|transmitter| Outlet { transmitter, queued: 0, failure: None }).collect();
-        Self { by_link, batch, waiting: None, syn: SynTemplate::new() }
+        let by_link = transmitters.into_iter().map(|transmitter| Outlet { transmitter, queued: 0, waiting: None, failure: None }).collect();
+        Self { by_link, batch, syn: SynTemplate::new() }
     }
 
     /// Links that failed, by number, with the reason.
@@ -76,6 +86,7 @@ impl Outlets {
     fn flush(&mut self, now: Time, board: &Board) -> bool {
         let mut all = true;
         for outlet in self.by_link.iter_mut().filter(|outlet| outlet.queued > 0) {
+            let before = outlet.queued;
             match outlet.transmitter.flush() {
                 Ok(taken) => outlet.queued = outlet.queued.saturating_sub(taken),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -85,16 +96,34 @@ impl Outlets {
                     outlet.failure = Some(error);
                 }
             }
+            outlet.took(now, before - outlet.queued);
             all &= outlet.queued == 0;
         }
-        let has_failed = self.by_link.iter().any(|outlet| outlet.failure.is_some());
-        self.waiting = if all && !has_failed { None } else { self.waiting.or(Some(now)) };
         all
+    }
+
+    /// Devices have taken what was committed before.
+    fn taken(&self) -> Time {
+        self.by_link.iter().filter_map(|outlet| Some(outlet.waiting?.since)).min().unwrap_or(Time::NEVER)
     }
 
     /// Frames the kernel refused for good since the links were opened.
     pub fn refused(&mut self) -> u64 {
         self.by_link.iter_mut().map(|outlet| outlet.transmitter.refused()).sum()
+    }
+}
+
+impl Outlet {
+    /// So many of the frames committed until `now` have left the queue.
+    fn took(&mut self, now: Time, count: usize) {
+        let fresh = |since| Waiting { since, first: self.queued, next: now };
+        self.waiting = match self.waiting {
+            waiting if self.failure.is_some() => waiting.or(Some(fresh(now))),
+            _ if self.queued == 0 => None,
+            None => Some(fresh(now)),
+            Some(Waiting { first, next, .. }) if first <= count => Some(fresh(next)),
+            Some(waiting) => Some(Waiting { first: waiting.first - count, ..waiting }),
+        };
     }
 }
 
@@ -109,7 +138,7 @@ fn write(syn: &SynTemplate, slot: &mut [u8], frame: &ShotFrame) -> usize {
 
 /// Sends what `source` has for now.
 pub fn transmit_step(now: Time, source: &mut impl Source, outlets: &mut Outlets, board: &Board) -> Next {
-    source.taken(outlets.waiting.unwrap_or(Time::NEVER));
+    source.taken(outlets.taken());
     let next = match source.poll(now) {
         Poll::Send(allowance) => {
             let room = source.emit(now, allowance.min(outlets.batch), &mut |shot| outlets.put(shot, board));

@@ -137,6 +137,7 @@ fn send<S: Source>(
         if backlog.len() > BACKLOG {
             board.counters.send_retries.add(1);
             std::thread::sleep(REST);
+            source.rested();
             if !board.is_stopped() {
                 continue;
             }

@@ -390,6 +390,12 @@ impl Source for Conductor {
         }
     }
 
+    fn rested(&mut self) {
+        if let Some(Lead::Survey(survey)) = &mut self.prober {
+            survey.rested();
+        }
+    }
+
     fn taken(&mut self, until: Time) {
         if let Some(prober) = &mut self.prober {
             prober.taken(until);

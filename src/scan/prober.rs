@@ -68,6 +68,8 @@ pub trait Source {
     fn sent(&mut self, now: Time);
     /// Devices have taken what was passed on before `until`; the rest waits in queues of this machine, or is lost with its link.
     fn taken(&mut self, _until: Time) {}
+    /// It was not asked for a while: sending rested for those who take in what was found.
+    fn rested(&mut self) {}
 
     /// Passes up to `most` frames to `put`, until that finds no room; whether it found room for all.
     #[inline]

@@ -414,6 +414,10 @@ impl Source for Survey {
         self.taken = until;
     }
 
+    fn rested(&mut self) {
+        self.wakes = Time::NEVER;
+    }
+
     #[inline]
     fn sent(&mut self, now: Time) {
         let Some(Pending { what, host, shot }) = self.pending.take() else { return };

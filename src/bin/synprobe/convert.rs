@@ -20,16 +20,21 @@ pub(crate) fn run(args: &ConvertArgs, voice: &Voice) -> Result<Status> {
         let refused = Error::asked("write", &spec.destination, "a record holds no packets");
         return Err(refused.hint("-o pcapng:FILE keeps them while scanning"));
     }
-    let (mut input, name) = open(&args.record)?;
+    let Record { mut input, name, is_live } = open(&args.record)?;
     let mut outputs = Outputs::open(&args.sinks, &ProgressBar::hidden(), voice)?;
     let mut lost = 0;
     let strictness = if args.lenient { Strictness::Lenient } else { Strictness::Strict };
-    let read = report::read(&mut input, &name, strictness, &mut |told| match told {
-        Told::Begin(scan) => outputs.begin(*scan),
-        Told::Finding(finding) => outputs.finding(finding),
-        Told::Host(host) => outputs.host(*host),
-        Told::Rate(change) => outputs.rate(change),
-        Told::End(summary) => lost += outputs.end(*summary).write_errors,
+    let read = report::read(&mut input, &name, strictness, &mut |told| {
+        match told {
+            Told::Begin(scan) => outputs.begin(*scan),
+            Told::Finding(finding) => outputs.finding(finding),
+            Told::Host(host) => outputs.host(*host),
+            Told::Rate(change) => outputs.rate(change),
+            Told::End(summary) => lost += outputs.end(*summary).write_errors,
+        }
+        if is_live {
+            outputs.flush();
+        }
     });
     let reading = match read {
         Ok(reading) => reading,
@@ -47,14 +52,26 @@ pub(crate) fn run(args: &ConvertArgs, voice: &Voice) -> Result<Status> {
     Ok(if lost > 0 || reading.skipped > 0 { Status::Incomplete } else { Status::Complete })
 }
 
-fn open(path: &str) -> Result<(BufReader<Box<dyn Read>>, String)> {
+/// What is converted.
+struct Record {
+    input: BufReader<Box<dyn Read>>,
+    name: String,
+    /// Whoever writes it may take his time.
+    is_live: bool,
+}
+
+fn open(path: &str) -> Result<Record> {
     let failed = |cause| Error::io("read", path, cause).of_kind(Kind::Asked);
-    let (input, name): (Box<dyn Read>, _) = match path {
+    let (input, name, is_live): (Box<dyn Read>, _, _) = match path {
         "-" if io::stdin().is_terminal() => {
             return Err(Error::asked("read", "standard input", "it is a terminal").hint("name a file"));
         }
-        "-" => (Box::new(io::stdin()), "standard input".to_owned()),
-        path => (Box::new(File::open(path).map_err(failed)?), path.to_owned()),
+        "-" => (Box::new(io::stdin()), "standard input".to_owned(), true),
+        path => {
+            let file = File::open(path).map_err(failed)?;
+            let is_live = file.metadata().is_ok_and(|metadata| !metadata.is_file());
+            (Box::new(file), path.to_owned(), is_live)
+        }
     };
-    Ok((BufReader::with_capacity(1 << 16, input), name))
+    Ok(Record { input: BufReader::with_capacity(1 << 16, input), name, is_live })
 }

@@ -89,6 +89,8 @@ impl Outputs {
     /// Writes the end, which says what was not written, and returns the summary as it came out.
     pub(crate) fn end(&mut self, summary: Summary) -> Summary {
         let mut summary = summary.recorded();
+        // What waits may be lost, and is to be in the summary then.
+        self.flush();
         self.account(&mut summary);
         for output in self.each.iter_mut().filter(|output| !output.closed) {
             let ended = output.report.end(&summary).and_then(|()| match (output.part.take(), &self.publisher) {

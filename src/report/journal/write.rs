@@ -126,7 +126,7 @@ impl Journal {
     /// A port was learned.
     ///
     /// # Errors
-    /// None: it is written later.
+    /// The output could not be written; it is tried again with what is told next.
     pub fn finding(&mut self, finding: &Finding) -> io::Result<()> {
         if is_answer(finding) && !self.known.contains(&finding.target) {
             self.rows.port(finding);
@@ -137,11 +137,11 @@ impl Journal {
     /// A port was learned that is told again, or not at all, when its host is settled.
     ///
     /// # Errors
-    /// None: it is written later.
+    /// The output could not be written; it is tried again with what is told next.
     pub fn early(&mut self, finding: &Finding) -> io::Result<()> {
-        self.finding(finding)?;
+        let told = self.finding(finding);
         self.known.insert(finding.target);
-        Ok(())
+        told
     }
 
     /// The rate changed.
@@ -156,7 +156,7 @@ impl Journal {
     /// A host is settled.
     ///
     /// # Errors
-    /// None: it is written later.
+    /// The output could not be written; it is tried again with what is told next.
     pub fn host(&mut self, host: &HostRecord) -> io::Result<()> {
         host.ports.iter().filter(|finding| !is_answer(finding)).for_each(|finding| self.rows.port(finding));
         self.rows.host(host.clone());

@@ -91,7 +91,8 @@ impl Lines for Replay<'_> {
         let epoch = self.scan.as_ref().map(|(_, epoch)| *epoch);
         match wire::parse(line, epoch)? {
             wire::Record::Beside => self.beside(line),
-            wire::Record::Packed(rows) => rows.into_iter().try_for_each(|row| self.record(row.into())),
+            // One that contradicts those before is no reason to leave the others out.
+            wire::Record::Packed(rows) => rows.into_iter().fold(Ok(()), |said, row| said.and(self.record(row.into()))),
             record => self.record(record),
         }
     }

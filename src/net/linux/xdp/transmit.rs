@@ -105,7 +105,13 @@ impl Transmitter for XdpTransmitter {
             _ => self.flush_many(first, count),
         };
         // What went is told before what did not.
-        if before > 0 { Ok(before + now.unwrap_or(0)) } else { now }
+        match now {
+            Err(error) if before > 0 => {
+                self.failure = Some(error).filter(|error| error.kind() != io::ErrorKind::WouldBlock);
+                Ok(before)
+            }
+            now => now.map(|count| before + count),
+        }
     }
 
     fn batch(&self) -> usize {
