@@ -91,8 +91,14 @@ impl Lines for Replay<'_> {
         let epoch = self.scan.as_ref().map(|(_, epoch)| *epoch);
         match wire::parse(line, epoch)? {
             wire::Record::Beside => self.beside(line),
-            // One that contradicts those before is no reason to leave the others out.
-            wire::Record::Packed(rows) => rows.into_iter().fold(Ok(()), |said, row| said.and(self.record(row.into()))),
+            wire::Record::Packed(rows) => {
+                // One that contradicts those before is no reason to leave the others out.
+                let mut said = Ok(());
+                for row in rows {
+                    said = said.and(self.record(row.into()));
+                }
+                said
+            }
             record => self.record(record),
         }
     }
