@@ -110,8 +110,10 @@ impl Completeness {
     pub fn and(self, other: Self) -> Self {
         // A part in which nobody answered is taken for like the other.
         let silent = |part: Self| part.shortfall.filter(|_| part.found > 0 || part.shortfall != Some(Shortfall::NobodyAnswered));
-        let shortfall =
-            if self.found == 0 && other.found == 0 { self.shortfall.or(other.shortfall) } else { silent(self).or(silent(other)) };
+        let [one, two] =
+            if self.found == 0 && other.found == 0 { [self.shortfall, other.shortfall] } else { [silent(self), silent(other)] };
+        // Open ports are missing by every other.
+        let shortfall = one.filter(|one| *one != Shortfall::ResetsLimited).or(two).or(one);
         // Only the estimates add up exactly; the sum of two bounds is a bound.
         Self {
             shortfall,
@@ -194,6 +196,16 @@ mod tests {
         let mut done = Completeness { found: 10_000, ..of_open };
         done.add_closed(Baseline(past), 10_000, 0);
         assert!(done.missed < 0.1 && done.shortfall.is_none() && done.upper95 == 0, "{done:?}");
+    }
+
+    #[test]
+    fn limited_resets_of_one_part_hide_no_other_shortfall() {
+        let part = |shortfall| Completeness { found: 9, shortfall, ..Completeness::default() };
+        let [met, resets, attempts] = [None, Some(Shortfall::ResetsLimited), Some(Shortfall::Attempts)];
+        for (one, other, both) in [(resets, attempts, attempts), (attempts, resets, attempts), (resets, met, resets), (met, resets, resets)]
+        {
+            assert_eq!(part(one).and(part(other)).shortfall, both, "{one:?} {other:?}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::fmt::Write;
 use clap::{CommandFactory, FromArgMatches};
 
 use synprobe::error::{Error, Result};
-use synprobe::report::{Destination, Format};
+use synprobe::report::{Destination, Format, Message};
 use synprobe::target::{Shard, list};
 
 use crate::args::{Args, EngineArg, ManifestArgs};
@@ -76,8 +76,8 @@ impl Job {
             (_, Destination::File(_)) => Ok(format!("{}:{}", spec.format, spec.destination)),
         });
         let mut outputs: Vec<String> = outputs.collect::<Result<_>>()?;
-        if outputs.iter().any(|output| output.contains(char::is_control)) {
-            return Err(refused("the name of an output has a control character"));
+        if outputs.iter().any(|output| Message(output).to_string() != *output) {
+            return Err(refused("the name of an output has a character that is not seen, such as a control or a line separator"));
         }
         if outputs.is_empty() {
             outputs.push("json:scan.json".to_owned());

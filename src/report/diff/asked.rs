@@ -6,37 +6,38 @@ use crate::target::list::{TargetWord, parse_list};
 /// The addresses that the words of a command line name, if these are as many as the scan says that it asked: names and files of targets are
 /// not looked up. Both synprobe's options and nmap's are known that have addresses for values.
 pub(super) fn of(words: &[impl AsRef<str>], addresses: u64) -> Option<AddressSet> {
-    let (mut asked, mut excluded) = (AddressSet::new(), AddressSet::new());
+    let (mut asked, mut excluded) = (Vec::new(), Vec::new());
     let mut words = words.iter().map(AsRef::as_ref).skip(1);
     while let Some(word) = words.next() {
         let (name, value) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
-        if FILES.contains(&name) || (name.starts_with("-i") && !name.starts_with("--")) {
+        if ELSEWHERE.contains(&name) || (name.starts_with("-i") && !name.starts_with("--")) {
             return None;
         }
         if EXCLUDES.contains(&name) {
-            excluded = excluded.union(&set(value.or_else(|| words.next())?)?);
+            excluded.extend(named(value.or_else(|| words.next())?)?);
         } else if OTHERS.contains(&name) {
             // Its value is no target.
             _ = value.or_else(|| words.next());
         } else if !word.starts_with('-')
-            && let Some(named) = set(word)
+            && let Some(words) = named(word)
         {
-            asked = asked.union(&named);
+            asked.extend(words);
         }
     }
-    let asked = asked.difference(&excluded);
+    let set = |words: Vec<TargetWord>| words.iter().flat_map(TargetWord::ranges).collect::<AddressSet>();
+    let asked = set(asked).difference(&set(excluded));
     (asked.len() == u128::from(addresses)).then_some(asked)
 }
 
-/// The addresses of a word, if it names no host by its name.
-fn set(word: &str) -> Option<AddressSet> {
+/// The targets of a word, if it names no host by its name.
+fn named(word: &str) -> Option<Vec<TargetWord>> {
     let words = parse_list(word).ok()?;
     let names = words.iter().any(|word| matches!(word, TargetWord::Name(_)));
-    (!names).then(|| words.iter().flat_map(TargetWord::ranges).collect())
+    (!names).then_some(words)
 }
 
-/// Options that read targets, or what is left out of them, from elsewhere.
-const FILES: [&str; 5] = ["--input-file", "--exclude-file", "--excludefile", "-iL", "-iR"];
+/// Options that read targets, or what is left out of them, from elsewhere; a shard asks a part of what is named.
+const ELSEWHERE: [&str; 6] = ["--input-file", "--exclude-file", "--excludefile", "-iL", "-iR", "--shard"];
 /// Options that leave addresses out.
 const EXCLUDES: [&str; 1] = ["--exclude"];
 /// Options whose values can be addresses that are not asked.
@@ -64,6 +65,9 @@ mod tests {
             ("synprobe -i hosts.txt 10.0.0.1", 1),
             ("nmap -S 10.9.9.9 gw.example", 1),
             ("synprobe 10.0.0.1 --exclude-file x", 1),
+            // By their count the targets of the other option's value are as many.
+            ("synprobe 10.0.0.0/31 --shard 1/1", 2),
+            ("synprobe 10.0.0.0/31 --shard=1/2", 2),
             ("synprobe", 1),
         ] {
             assert_eq!(asked(line, addresses), None, "{line}");

@@ -65,6 +65,8 @@ fn host<'a>(
     totals: &mut Totals,
 ) -> HostDiff<'a> {
     let verdict = old.known.verdict(new.known);
+    let is_untold = |view: &View<'_>| matches!((view.known, view.rest), (HostKnown::Unknown(_), Known::Unknown(_)));
+    totals.lost_sight |= (is_untold(&old) && new.known == HostKnown::Up) || (is_untold(&new) && old.known == HostKnown::Up);
     let mut diff = HostDiff { addr, name: new.name.or(old.name), old: old.known, new: new.known, verdict, ports: Vec::new(), rest: None };
     let (mut singles, mut one_sided) = (0_u32, 0_u32);
     let (mut left, mut right) = (old.told.iter().peekable(), new.told.iter().peekable());
@@ -88,6 +90,7 @@ fn host<'a>(
             totals.no_longer_open += u64::from(old.0 == Known::Open);
         }
         totals.unjudged(found.cause(), 0, 1);
+        totals.lost_sight |= matches!((old.0, new.0), (Known::Open, Known::Unknown(_)) | (Known::Unknown(_), Known::Open));
         if verdict.differs() || (verdict == Verdict::Unjudged && [old.0, new.0].contains(&Known::Open)) {
             diff.ports.push(found);
         }

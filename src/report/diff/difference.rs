@@ -94,6 +94,8 @@ pub struct Totals {
     pub opened: u64,
     /// Ports that were open and are not.
     pub no_longer_open: u64,
+    /// Whether among what a record does not tell is a port that is open in the other scan, or all of a host that is up there.
+    pub lost_sight: bool,
     /// Why hosts and ports could not be judged: how many of each.
     pub unjudged: BTreeMap<(Side, Cause), (u64, u64)>,
 }
@@ -133,9 +135,11 @@ impl Totals {
         self.hosts.differs() || self.ports.differs()
     }
 
-    /// Whether anything could not be judged because a scan did not do all it was asked to; what was not asked of it is another matter.
+    /// Whether anything could not be judged because a scan did not do all it was asked to, or what was there because a record does not tell;
+    /// what was not asked of a scan is another matter.
     pub fn is_incomplete(&self) -> bool {
-        self.unjudged.keys().any(|(_, cause)| matches!(cause, Cause::NotHeard | Cause::Unknown(Why::Ended | Why::CouldNotAsk)))
+        self.lost_sight
+            || self.unjudged.keys().any(|(_, cause)| matches!(cause, Cause::NotHeard | Cause::Unknown(Why::Ended | Why::CouldNotAsk)))
     }
 
     pub(super) fn unjudged(&mut self, reason: Option<(Side, Cause)>, hosts: u64, ports: u64) {

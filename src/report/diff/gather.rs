@@ -241,8 +241,10 @@ impl Measure {
             Known::Unknown(Why::LeftOut)
         } else if facts.not_probed > 0 && !is_down || state == State::NotProbed {
             Known::Unknown(facts.why.unwrap_or(if self.course.ended_early { Why::Ended } else { Why::CouldNotAsk }))
+        } else if missing > 0 && facts.why == Some(Why::NotTold) {
+            Known::Unknown(Why::NotTold)
         } else if missing > 0 && self.course.only_open {
-            Known::NotOpen
+            self.unrecorded()
         } else if missing > 0 {
             Known::Unknown(if self.course.ended_early { Why::Ended } else { Why::LeftOut })
         } else {
@@ -254,6 +256,8 @@ impl Measure {
                 (0, _, 0) => Known::Filtered,
                 // One of them is said by an error, the others are silent: filtered all, if silence is believed.
                 (0, ..) => self.silence,
+                // The open ones may be among the silent.
+                _ if silent > 0 && self.course.doubt == Doubt::Anything => Known::NotHeard,
                 _ => Known::NotOpen,
             }
         };
@@ -269,6 +273,11 @@ impl Measure {
         (host, contradiction)
     }
 
+    /// What is known of a port that a record of open ones does not hold.
+    fn unrecorded(&self) -> Known {
+        if self.course.doubt == Doubt::Anything { Known::NotHeard } else { Known::NotOpen }
+    }
+
     /// What is known of a host that was asked and has no row, where so many rows are of hosts that were not probed.
     fn unlisted(&self, not_probed: u64) -> (HostKnown, Known) {
         let unknown = |why| (HostKnown::Unknown(why), Known::Unknown(why));
@@ -276,7 +285,7 @@ impl Measure {
             Course { ended_early: true, .. } => unknown(Why::Ended),
             Course { left_out: true, .. } => unknown(Why::LeftOut),
             Course { not_probed: all, .. } if all > not_probed => unknown(Why::CouldNotAsk),
-            Course { only_open: true, .. } => (HostKnown::Unknown(Why::LeftOut), Known::NotOpen),
+            Course { only_open: true, .. } => (HostKnown::Unknown(Why::LeftOut), self.unrecorded()),
             Course { doubt: Doubt::Anything, .. } => (HostKnown::NotHeard, Known::NotHeard),
             _ => (HostKnown::NoAnswer, Known::NoAnswer),
         }

@@ -10,7 +10,8 @@
 //! | host down | its host did not answer, so that its ports were not asked |
 //! | not open | it was asked and is not open; whether it is closed or filtered is not recorded (the record holds counts of both, or open ports
 //!   only; or resets were limited, so that closed ports could be silent) |
-//! | not heard | it was silent in a scan that lost answers: known to be incomplete, below the completeness that was asked for |
+//! | not heard | it was silent in a scan that lost answers: known to be incomplete, below the completeness that was asked for; or it may
+//!   have been (silent ports are counted beside closed ones, or open ports only are recorded) |
 //! | not asked | it is no target of that scan |
 //! | unknown | the scan ended before, or its record does not tell ([`Why`]) |
 //!
@@ -48,7 +49,7 @@ pub enum Why {
     TargetsNotRecorded,
     /// The record leaves hosts or ports out (`--open`, `--hide-suspect`, lines that were lost).
     LeftOut,
-    /// What answered does not tell open from closed (nmap's `unfiltered`).
+    /// What came back, or did not, does not tell whether it is open (nmap's `unfiltered` and `open|filtered`).
     NotTold,
 }
 

@@ -23,6 +23,10 @@ fn read(name: &str, text: &str) -> Scan {
     Scan::read(&mut text.as_bytes(), name, Strictness::Strict).unwrap().scan
 }
 
+fn totals(old: &str, new: &str) -> Totals {
+    compare(&read("old", old), &read("new", new), &mut |_| Ok(())).unwrap()
+}
+
 /// JSON lines of a scan of 10.0.0.0/29 on four ports; `summary` replaces fields of its end.
 fn json(hosts: &[&str], summary: &[(&str, &str)]) -> String {
     let begin = r#"{"type":"scan","schema_version":1,"version":"0.1.0","arguments":["synprobe","10.0.0.0/29"],"seed":"7","started":1767268800.5,"mode":"syn","addresses":8,"ports":4,"targets":32,"port_list":"22,80,443,8080","egresses":[]}"#;
@@ -146,6 +150,13 @@ fn a_scan_that_lost_answers_judges_no_silence() {
     could not be judged: 1 host and 2 ports: the old scan may have missed the answer
     1 host changed, 1 port changed: 1 port no longer open
     "#);
+    // The one that was open may be one of the silent, whatever the others are.
+    let mixed = differences(&old, &json(&["1 up +1c +3s", "2 up 22o +3s"], &short));
+    assert!(mixed.contains("? 22/tcp     ssh           open (syn-ack) -> not heard: "), "{mixed}");
+    // Nor does a record of open ports alone say that the others are not.
+    let open_only = json(&["1 up 80o"], &short).replace(r#""10.0.0.0/29"]"#, r#""10.0.0.0/29","--open"]"#);
+    let unheard = differences(&old, &open_only);
+    assert_eq!(unheard.matches("? 22/tcp     ssh           open (syn-ack) -> not heard: ").count(), 2, "{unheard}");
     // Where only resets are limited, what is open is heard.
     let limited = short.map(|(old, new)| (old, &*new.replace("receiver-drops", "resets-limited").leak()));
     insta::assert_snapshot!(differences(&old, &json(&["1 up +4s"], &limited)), @r#"
@@ -283,6 +294,23 @@ fn nmaps_counts_tell_what_is_behind_them() {
     could not be judged: 2 hosts: the old scan leaves it out of its record
     2 hosts changed, 3 ports changed: 2 ports open now, 1 port no longer open
     "#);
+    // A record that does not tell which hosts it asked cannot say that what was open is no longer.
+    let [named, lost] = [host(&(closed(3, "80,443,8080") + open)), String::new()].map(|hosts| nmap("-iL hosts", &hosts, DONE));
+    assert!(totals(&named, &lost).is_incomplete() && totals(&lost, &named).is_incomplete());
+    assert!(!totals(&named, &named).is_incomplete() && !totals(&all, &all).is_incomplete());
+    // To a scan by FIN open ports are silent, as filtered ones are.
+    let fin = nmap(
+        "-sF",
+        &host(r#"<extraports state="open|filtered" count="4"><extrareasons reason="no-response" count="4"/></extraports>"#),
+        DONE,
+    );
+    for fin in [fin.replace("arp-response", "user-set"), fin] {
+        let told = differences(&all, &fin);
+        assert!(
+            told.contains("? 22/tcp     ssh           open (syn-ack) -> unknown: the new scan does not tell whether it is open"),
+            "{told}"
+        );
+    }
     // Other protocols are none of ours; nobody asked whether that host is there.
     let udp = "<port protocol=\"udp\" portid=\"53\"><state state=\"open\" reason=\"udp-response\"/></port>";
     assert_eq!(differences(&all, &nmap("-sSU", &host(&(closed(3, "80,443,8080") + udp + open)), DONE)), "no difference\n");

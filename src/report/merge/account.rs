@@ -128,6 +128,8 @@ impl Account {
             let is_asked_elsewhere = ways.peek().is_some();
             if !is_asked_elsewhere || !ways.all(|egress| self.proven.iter().any(|proven| is_same_way(proven, egress))) {
                 self.says(shard, reason);
+                // Then silence is not believed: whoever compares the whole must not take it for an answer.
+                self.whole.path_proven = false;
             }
         }
         let elapsed = self.ended.duration_since(self.began).unwrap_or(Duration::ZERO);

@@ -285,6 +285,7 @@ fn silence_proves_nothing_against_a_way_that_others_were_answered_over() {
         end(&told).clone()
     };
     assert!(of(9).is_complete() && of(9).path_proven);
+    assert!(!of(8).path_proven);
     assert_eq!(of(8).incomplete, ["shard 2/3: nothing answered at all, so the path is unproven: next: ask somebody"]);
 }
 

@@ -115,7 +115,7 @@ impl Engine {
     fn evenly(&self, count: u32) -> String {
         match self.first {
             First::In(_) => format!("--array=0-{}", count - 1),
-            First::Is(first) => format!("from {first} to {}", first + count - 1),
+            First::Is(first) => format!("from {first} to {}", first + (count - 1)),
         }
     }
 
@@ -211,6 +211,7 @@ mod tests {
             ("JOB_COMPLETION_INDEX=-1", Some(8), &["is no number of a task"]),
             ("JOB_COMPLETION_INDEX=8", Some(8), &["JOB_COMPLETION_INDEX=8 is no task of 8", "from 0 to 7"]),
             ("PARALLEL_SEQ=0", Some(8), &["PARALLEL_SEQ=0 is no task of 8", "from 1 to 8"]),
+            ("PARALLEL_SEQ=0", Some(u32::MAX), &["from 1 to 4294967295"]),
             ("PARALLEL_SEQ=4294967296", Some(8), &["is no number of a task"]),
             ("NOMAD_ALLOC_INDEX=0 SYNPROBE_SHARDS=0", None, &["SYNPROBE_SHARDS says that there are 0 tasks"]),
             ("NOMAD_ALLOC_INDEX=0 SYNPROBE_SHARDS=4", Some(8), &["--shard auto/N says that there are 8 tasks, and SYNPROBE_SHARDS 4"]),

@@ -4,6 +4,8 @@ use std::io::BufRead;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use roaring::RoaringBitmap;
+
 use super::{Reading, finished};
 use crate::error::Result;
 use crate::report::Strictness;
@@ -25,7 +27,7 @@ pub(super) fn read(input: &mut dyn BufRead, name: &str, strictness: Strictness) 
 struct Seen {
     gather: Gather,
     arguments: String,
-    ports: Vec<u16>,
+    ports: RoaringBitmap,
     /// Whether it says how it ended, and that that was well.
     success: Option<bool>,
     total: Option<u64>,
@@ -39,7 +41,7 @@ impl Seen {
                 self.arguments = arguments;
                 self.gather.started = started.map(Duration::from_secs);
             }
-            Told::Asked { protocol, services } if protocol == "tcp" => self.ports.extend(numbers(&services)),
+            Told::Asked { protocol, services } if protocol == "tcp" => self.ports |= numbers(&services),
             Told::Asked { .. } => {}
             Told::Host(host) => self.host(&host),
             Told::Comment(text) => self.comment(&text),
@@ -71,6 +73,9 @@ impl Seen {
         for others in &host.others {
             let told = told(&others.state, &others.reason);
             facts.add(told, others.count);
+            if told == scan::Told::Unclear {
+                facts.why = Some(Why::NotTold);
+            }
             // Where closed and filtered ones stand side by side, those of which there are few are told singly, if it is told which they are.
             if is_mixed && others.count <= FEW && told != scan::Told::Closed {
                 self.singly(addr, told, others);
@@ -84,7 +89,7 @@ impl Seen {
             "down" => State::Silent,
             _ => State::NotProbed,
         };
-        if facts.state == State::Silent && facts.is_without_ports() {
+        if facts.state == State::Silent && facts.is_without_ports() && facts.why.is_none() {
             // Its ports were not asked because it is down.
             facts.not_probed = u32::MAX;
         }
@@ -97,8 +102,8 @@ impl Seen {
 
     fn singly(&mut self, addr: IpAddr, told: scan::Told, others: &document::Others) {
         let ports = others.ports.as_deref().map(numbers).unwrap_or_default();
-        if ports.len() == others.count as usize {
-            for port in ports {
+        if ports.len() == u64::from(others.count) {
+            for port in each(&ports) {
                 self.gather.port(addr, port, told, &others.reason);
             }
         }
@@ -107,7 +112,7 @@ impl Seen {
     fn close(mut self, is_cut: bool) -> Gather {
         let words: Vec<&str> = self.arguments.split_whitespace().collect();
         let gather = &mut self.gather;
-        gather.ports = Some(self.ports.iter().copied().collect::<PortSet>());
+        gather.ports = Some(each(&self.ports).collect::<PortSet>());
         gather.addresses = self.total;
         gather.asked = self.total.and_then(|total| asked::of(&words, total));
         gather.course.only_open = words.contains(&"--open");
@@ -132,24 +137,41 @@ fn told(state: &str, reason: &str) -> scan::Told {
     match (state, reason) {
         ("open", _) => scan::Told::Open,
         ("closed", _) => scan::Told::Closed,
-        ("filtered", "no-response") | ("open|filtered", _) => scan::Told::Silent,
+        ("filtered", "no-response") => scan::Told::Silent,
         ("filtered", _) => scan::Told::Filtered,
         ("closed|filtered", _) => scan::Told::NotOpen,
+        // `unfiltered` answered; of `open|filtered`, in scans by FIN and the like, silence is what open ports do.
         _ => scan::Told::Unclear,
     }
 }
 
-/// The ports of a list as nmap writes it: numbers and ranges, 0 among them. What is none is passed over.
-fn numbers(list: &str) -> Vec<u16> {
-    let range = |word: &str| -> Option<std::ops::RangeInclusive<u16>> {
+/// The ports of a list as nmap writes it: numbers and ranges, 0 among them. What is none is passed over. However often a list repeats
+/// itself, it takes no more room.
+fn numbers(list: &str) -> RoaringBitmap {
+    let mut ports = RoaringBitmap::new();
+    for word in list.split(',') {
         let (first, last) = word.split_once('-').unwrap_or((word, word));
-        Some(first.trim().parse().ok()?..=last.trim().parse().ok()?)
-    };
-    let mut ports: Vec<u16> = list.split(',').filter_map(range).take(MOST_RANGES).flatten().filter(|port| *port != 0).collect();
-    ports.sort_unstable();
-    ports.dedup();
+        if let (Ok(first), Ok(last)) = (first.trim().parse::<u16>(), last.trim().parse::<u16>()) {
+            ports.insert_range(u32::from(first)..=u32::from(last));
+        }
+    }
+    ports.remove(0);
     ports
 }
 
-/// A list without repetitions has no more.
-const MOST_RANGES: usize = 1 << 15;
+fn each(ports: &RoaringBitmap) -> impl Iterator<Item = u16> + '_ {
+    ports.iter().map(|port| port as u16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_that_repeat_themselves_take_no_more_room() {
+        let ports = |list: &str| each(&numbers(list)).collect::<Vec<_>>();
+        assert_eq!(ports("443,22,80-82,0, 81-83 ,x,9-7,22,70000"), [22, 80, 81, 82, 83, 443]);
+        let all = numbers(&"1-65535,".repeat(1 << 15));
+        assert!(all.len() == 65535 && all.serialized_size() <= 1 << 14, "{}", all.serialized_size());
+    }
+}

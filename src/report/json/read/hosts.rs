@@ -113,17 +113,19 @@ impl Hosts {
     /// What is known of the whole; what was not told counts as not probed.
     pub(super) fn summary(&self, scan: &ScanRecord) -> Summary {
         let counts = &self.counts;
-        let told = counts.open + counts.closed + counts.filtered + counts.unanswered;
-        let known = counts.hosts_up + counts.hosts_down + counts.hosts_filtered;
+        // What a file counts may be any number.
+        let sum = |counts: &[u64]| counts.iter().fold(0_u64, |sum, count| sum.saturating_add(*count));
+        let told = sum(&[counts.open, counts.closed, counts.filtered, counts.unanswered]);
+        let known = sum(&[counts.hosts_up, counts.hosts_down, counts.hosts_filtered]);
         Summary {
             elapsed: self.last.since(Time::ZERO),
             addresses: scan.addresses,
             targets: scan.targets,
             hosts_not_probed: scan.addresses.saturating_sub(known),
             not_probed: scan.targets.saturating_sub(told),
-            answered: counts.open + counts.closed + counts.filtered,
+            answered: sum(&[counts.open, counts.closed, counts.filtered]),
             interrupted: true,
-            path_proven: counts.open + counts.closed + counts.hosts_up > 0,
+            path_proven: [counts.open, counts.closed, counts.hosts_up].iter().any(|count| *count > 0),
             incomplete: vec![CUT_SHORT.to_owned()],
             ..counts.clone()
         }
@@ -139,9 +141,10 @@ impl Hosts {
         } += 1;
         counts.hosts_suspect += u64::from(host.suspect.is_some());
         counts.open += host.ports.iter().filter(|finding| finding.outcome.state == State::Open).count() as u64;
-        counts.closed += host.closed.values().sum::<u64>();
-        counts.filtered += host.filtered.values().sum::<u64>();
-        counts.unanswered += host.unanswered;
+        for (sum, more) in [(&mut counts.closed, &host.closed), (&mut counts.filtered, &host.filtered)] {
+            *sum = more.values().fold(*sum, |sum, count| sum.saturating_add(*count));
+        }
+        counts.unanswered = counts.unanswered.saturating_add(host.unanswered);
     }
 }
 
@@ -153,7 +156,8 @@ impl Unlisted {
     fn beside(self, mut host: HostRecord) -> HostRecord {
         let add = |counts: &mut BTreeMap<Reason, u64>, more: BTreeMap<Reason, u64>| {
             for (reason, count) in more {
-                *counts.entry(reason).or_default() += count;
+                let sum = counts.entry(reason).or_default();
+                *sum = sum.saturating_add(count);
             }
         };
         match (host.state, self.own) {
@@ -168,7 +172,7 @@ impl Unlisted {
         }
         add(&mut host.closed, self.closed);
         add(&mut host.filtered, self.filtered);
-        host.unanswered += self.unanswered;
+        host.unanswered = host.unanswered.saturating_add(self.unanswered);
         let outcome = Outcome { state: State::Open, reason: Reason::SynAck, reason_addr: None };
         let bare = |port| {
             let target = Target { addr: host.addr, port };
