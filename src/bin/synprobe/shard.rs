@@ -9,11 +9,11 @@ use std::str::FromStr;
 use synprobe::counted::counted;
 use synprobe::error::{Error, Result};
 use synprobe::report::Order;
-use synprobe::run::{Rate, Request};
+use synprobe::run::{Rate, Request, Show};
 use synprobe::scan::{Identity, Part};
 use synprobe::target::{AddressSet, Cut, Shard};
 
-use crate::args::Args;
+use crate::args::{Args, ShowArg};
 use crate::voice::Voice;
 
 /// `--shard`: named, or what the engine says that runs this.
@@ -132,6 +132,8 @@ fn identity(request: &Request, args: &Args) -> Identity {
     let digest = |content: String| Order::digest(content.as_bytes())[..32].to_owned();
     let Request { technique, discovery, completeness, attempts, show, hide_suspect, seed, .. } = request;
     let open = args.output.open;
+    // That more is said about a scan changes nothing in it.
+    let show = Show { down: args.output.show.contains(&ShowArg::Down), ..*show };
     Identity {
         targets: digest(format!("{}\n{}", request.addresses, request.named)),
         ports: digest(request.ports.to_string()),
@@ -180,7 +182,7 @@ mod tests {
         assert_eq!(differs("10.0.0.0/24 -p 81 --shard 1/2"), [false, true, false]);
         assert_eq!(differs("10.0.0.0/24 -p 80 --shard 1/2 --open"), [false, false, true]);
         assert_eq!(differs("10.0.0.0/24 -p 80 --shard 1/2 --seed 7"), [false, false, true]);
-        assert_eq!(differs("10.0.0.0/24 -p 80 --shard 1/2 -n --host-rate 5 --note x"), [false, false, false]);
+        assert_eq!(differs("10.0.0.0/24 -p 80 --shard 1/2 -n --host-rate 5 --note x -v"), [false, false, false]);
     }
 
     #[test]

@@ -28,10 +28,12 @@ impl Hosts {
         self.known.insert(host.addr, HostRecord { unanswered, not_probed, ..host });
     }
 
-    /// A shard has said all. A host that it did not tell of was silent, if it asked all of its targets.
+    /// A shard has said all. A host that it did not tell of was silent, if it asked all of its targets, and leaves nobody out who answered.
     pub(super) fn passed(&mut self, scan: &ScanRecord, end: &Summary) {
         let ports = u64::from(scan.ports.len());
-        let (silent, unknown) = if end.not_probed == 0 { (ports, 0) } else { (0, ports) };
+        let leaves_out = scan.arguments.iter().any(|word| ["--open", "--hide-suspect"].contains(&word.as_str()));
+        let is_silent = end.not_probed == 0 && (end.answered == 0 || !leaves_out);
+        let (silent, unknown) = if is_silent { (ports, 0) } else { (0, ports) };
         for (addr, host) in &mut self.known {
             if !self.told.contains(addr) {
                 host.unanswered = host.unanswered.saturating_add(silent);

@@ -33,6 +33,10 @@ pub(crate) fn slurm(job: &Job) -> String {
 folder=${{SYNPROBE_FOLDER:-$PWD/synprobe-journals}}
 
 if [ -z "${{SLURM_ARRAY_TASK_ID:-}}" ]; then
+    # Journals of a scan before this one would be taken for those of this one.
+    for left in "$folder"/*.journal*; do
+        [ ! -e "$left" ] || {{ echo "$folder has the journals of another scan: move it away, or name another by SYNPROBE_FOLDER" >&2; exit 2; }}
+    done
     mkdir -p "$folder" || exit
     array=$(SYNPROBE_FOLDER=$folder sbatch --parsable "$0") || exit
     # After all tasks, however they ended: what is missing is named.
