@@ -7,31 +7,22 @@ use indicatif::ProgressBar;
 
 use synprobe::counted::counted;
 use synprobe::error::{Error, Kind, Result};
-use synprobe::report::{self, Ending, Format, Strictness, Told};
+use synprobe::report::{self, Ending, Strictness};
 
 use crate::args::ConvertArgs;
-use crate::outputs::Outputs;
+use crate::outputs::{Outputs, of_a_record};
 use crate::status::Status;
 use crate::voice::Voice;
 
 /// Writes what a record tells to outputs.
 pub(crate) fn run(args: &ConvertArgs, voice: &Voice) -> Result<Status> {
-    if let Some(spec) = args.sinks.outputs.iter().find(|spec| spec.format == Format::Pcapng) {
-        let refused = Error::asked("write", &spec.destination, "a record holds no packets");
-        return Err(refused.hint("-o pcapng:FILE keeps them while scanning"));
-    }
+    args.sinks.outputs.iter().try_for_each(of_a_record)?;
     let Record { mut input, name, is_live } = open(&args.record)?;
     let mut outputs = Outputs::open(&args.sinks, &ProgressBar::hidden(), voice)?;
     let mut lost = 0;
     let strictness = if args.lenient { Strictness::Lenient } else { Strictness::Strict };
     let read = report::read(&mut input, &name, strictness, &mut |told| {
-        match told {
-            Told::Begin(scan) => outputs.begin(*scan),
-            Told::Finding(finding) => outputs.finding(finding),
-            Told::Host(host) => outputs.host(*host),
-            Told::Rate(change) => outputs.rate(change),
-            Told::End(summary) => lost += outputs.end(*summary).write_errors,
-        }
+        lost += outputs.told(told).map_or(0, |summary| summary.write_errors);
         if is_live {
             outputs.flush();
         }

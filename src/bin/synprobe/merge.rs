@@ -7,10 +7,10 @@ use indicatif::ProgressBar;
 
 use synprobe::counted::counted;
 use synprobe::error::{Error, Kind, Result};
-use synprobe::report::{Destination, Format, Shards, Strictness, Told};
+use synprobe::report::{Destination, Shards, Strictness};
 
 use crate::args::MergeArgs;
-use crate::outputs::Outputs;
+use crate::outputs::{Outputs, of_a_record};
 use crate::status::Status;
 use crate::voice::Voice;
 
@@ -22,12 +22,10 @@ pub(crate) fn run(args: &MergeArgs, voice: &Voice) -> Result<Status> {
     let shards = Shards::of(&args.shards, &open)?;
     let mut outputs = Outputs::open(&args.sinks, &ProgressBar::hidden(), voice)?;
     let mut is_incomplete = false;
-    let merged = shards.merge(strictness, &mut |told| match told {
-        Told::Begin(scan) => outputs.begin(*scan),
-        Told::Finding(finding) => outputs.finding(finding),
-        Told::Host(host) => outputs.host(*host),
-        Told::Rate(change) => outputs.rate(change),
-        Told::End(summary) => is_incomplete = !outputs.end(*summary).is_complete(),
+    let merged = shards.merge(strictness, &mut |told| {
+        if let Some(summary) = outputs.told(told) {
+            is_incomplete = !summary.is_complete();
+        }
     });
     let merged = match merged {
         Ok(merged) => merged,
@@ -55,11 +53,7 @@ fn open(name: &str) -> Result<Box<dyn BufRead>> {
 /// Whether outputs are of formats that can be made of records, and none takes the place of a record.
 fn may_be_written(args: &MergeArgs) -> Result<()> {
     for spec in &args.sinks.outputs {
-        if spec.format == Format::Pcapng {
-            return Err(
-                Error::asked("write", &spec.destination, "a record holds no packets").hint("-o pcapng:FILE keeps them while scanning")
-            );
-        }
+        of_a_record(spec)?;
         if let Destination::File(path) = &spec.destination
             && let Ok(place) = fs::canonicalize(path)
             && args.shards.iter().any(|shard| fs::canonicalize(shard).is_ok_and(|other| other == place))

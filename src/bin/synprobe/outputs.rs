@@ -11,7 +11,7 @@ use indicatif::ProgressBar;
 
 use synprobe::counted::counted;
 use synprobe::error::{Error, Result};
-use synprobe::report::{Destination, Format, Look, Migration, OutputSpec, Recorded, Report, records_lost};
+use synprobe::report::{Destination, Format, Look, Migration, OutputSpec, Recorded, Report, Told, records_lost};
 use synprobe::scan::{Finding, HostRecord, Proof, RateChange, ScanRecord, Summary};
 
 use crate::args::SinkArgs;
@@ -76,6 +76,18 @@ impl Outputs {
         self.tell(|report| report.host(&host));
     }
 
+    /// Writes what a record tells; of its end, returns the summary as [`Self::end`] does.
+    pub(crate) fn told(&mut self, told: Told) -> Option<Summary> {
+        match told {
+            Told::Begin(scan) => self.begin(*scan),
+            Told::Finding(finding) => self.finding(finding),
+            Told::Host(host) => self.host(*host),
+            Told::Rate(change) => self.rate(change),
+            Told::End(summary) => return Some(self.end(*summary)),
+        }
+        None
+    }
+
     /// Nothing more is at hand to be written.
     pub(crate) fn flush(&mut self) {
         self.tell(|report| report.flush());
@@ -137,6 +149,17 @@ impl Outputs {
         let reasons =
             self.each.iter().filter(lost).map(|output| format!("{NOT_WRITTEN} {}: {}", output.name, counted(output.lost, "record")));
         summary.incomplete.extend(reasons);
+    }
+}
+
+/// Whether an output can be made of a record.
+pub(crate) fn of_a_record(spec: &OutputSpec) -> Result<()> {
+    match spec.format {
+        Format::Pcapng => {
+            let refused = Error::asked("write", &spec.destination, "a record holds no packets");
+            Err(refused.hint("-o pcapng:FILE keeps them while scanning"))
+        }
+        _ => Ok(()),
     }
 }
 
