@@ -17,6 +17,7 @@ use synprobe::scan::{Finding, HostRecord, Proof, RateChange, ScanRecord, Summary
 use crate::args::SinkArgs;
 use crate::stdout;
 use crate::voice::{Verbosity, Voice};
+use console::Stream;
 pub(crate) use documents::Documents;
 pub(crate) use open::{Existing, give_to_invoking_user};
 use open::{Made, Opened, Sink};
@@ -45,8 +46,7 @@ impl Outputs {
         };
         let migration = if args.migrate { Migration::Allowed } else { Migration::Refused };
         let opened = open::all(&specs, existing, migration)?;
-        let has_parts = opened.iter().any(|output| matches!(output.sink, Sink::Part(_)));
-        let publisher = if has_parts { Some(Publisher::start()?) } else { None };
+        let publisher = publisher(&opened)?;
         let each = opened.into_iter().map(|opened| Output::new(opened, args, bar)).collect::<Result<_>>()?;
         Ok(Self { each, publisher, voice })
     }
@@ -165,6 +165,12 @@ pub(crate) fn of_a_record(spec: &OutputSpec) -> Result<()> {
 
 const NOT_WRITTEN: &str = "not written to";
 
+/// Who gives complete files their names, if there will be any.
+fn publisher(opened: &[Opened]) -> Result<Option<Publisher>> {
+    let has_parts = opened.iter().any(|output| matches!(output.sink, Sink::Part(_)));
+    if has_parts { Publisher::start().map(Some) } else { Ok(None) }
+}
+
 /// Text goes to standard output unless something else does, or there is a file and nobody reads the text: quiet was asked for, or
 /// standard output is closed.
 fn specs(args: &SinkArgs, read: bool) -> Vec<OutputSpec> {
@@ -197,25 +203,13 @@ impl Output {
     fn new(opened: Opened, args: &SinkArgs, bar: &ProgressBar) -> Result<Self> {
         let Opened { spec, sink } = opened;
         let name = spec.destination.to_string();
-        let failed = |cause| Error::io("write", &name, cause);
-        let (mut made, mut part) = (Made::default(), None);
-        let (out, style) = match sink {
-            Sink::Database(database, made) => {
-                return Ok(Self { name, report: database, made, part: None, began: false, lost: 0, closed: false });
-            }
-            Sink::Stdout => (console::stdout(bar), console::stdout_style(args)),
-            Sink::Stream(file, new) => {
-                made = new;
-                (console::file(file, &name)?, console::file_style(args))
-            }
-            Sink::Part(under_way) => {
-                let file = under_way.file().try_clone().map_err(failed)?;
-                part = Some(under_way);
-                (console::file(file, &name)?, console::file_style(args))
-            }
-        };
+        if let Sink::Database(database, made) = sink {
+            return Ok(Self { name, report: database, made, part: None, began: false, lost: 0, closed: false });
+        }
+        let refused = || Error::asked("write", &name, "it is no stream");
+        let Stream { out, style, made, part } = Stream::to(sink, &name, args, bar)?.ok_or_else(refused)?;
         let look = Look { style, fields: args.fields.clone().unwrap_or_default() };
-        let report = spec.format.report(out, &look).ok_or_else(|| Error::asked("write", &name, "it is no stream"))?;
+        let report = spec.format.report(out, &look).ok_or_else(refused)?;
         Ok(Self { name, report, made, part, began: false, lost: 0, closed: false })
     }
 

@@ -8,27 +8,58 @@ use indicatif::ProgressBar;
 use synprobe::error::{Error, Kind, Result};
 use synprobe::report::{Colour, Live, Style};
 
+use super::open::{Made, Sink};
+use super::part::Part;
 use crate::args::{ColorArg, SinkArgs};
 use crate::record_file::RecordFile;
 
+/// An output that is written in order.
+pub(super) struct Stream {
+    pub(super) out: Box<dyn Write + Send>,
+    pub(super) style: Style,
+    /// The file that was made for it.
+    pub(super) made: Made,
+    /// Its file, while it is not complete.
+    pub(super) part: Option<Part>,
+}
+
+impl Stream {
+    /// What is written to `sink`, which is called `name`; on the terminal above `bar`. `None` if that is a database.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(super) fn to(sink: Sink, name: &str, args: &SinkArgs, bar: &ProgressBar) -> Result<Option<Self>> {
+        let in_file = |under_way, made, part| Ok(Some(Self { out: file(under_way, name)?, style: file_style(args), made, part }));
+        match sink {
+            Sink::Database(..) => Ok(None),
+            Sink::Stdout => Ok(Some(Self { out: stdout(bar), style: stdout_style(args), made: Made::default(), part: None })),
+            Sink::Stream(file, made) => in_file(file, made, None),
+            Sink::Part(part) => {
+                let file = part.file().try_clone().map_err(|cause| Error::io("write", name, cause))?;
+                in_file(file, Made::default(), Some(part))
+            }
+        }
+    }
+}
+
 /// Whole records into a file.
-pub(super) fn file(file: File, name: &str) -> Result<Box<dyn Write + Send>> {
+fn file(file: File, name: &str) -> Result<Box<dyn Write + Send>> {
     let file = RecordFile::new(file).map_err(|cause| Error::io("write", name, cause).of_kind(Kind::Asked))?;
     Ok(Box::new(file))
 }
 
 /// Text in a file is plain.
-pub(super) fn file_style(args: &SinkArgs) -> Style {
+fn file_style(args: &SinkArgs) -> Style {
     Style { reasons: args.reason, ..Style::default() }
 }
 
 /// Standard output, above the progress line.
-pub(super) fn stdout(bar: &ProgressBar) -> Box<dyn Write + Send> {
+fn stdout(bar: &ProgressBar) -> Box<dyn Write + Send> {
     Box::new(Stdout { bar: bar.clone() })
 }
 
 /// Text on standard output is for whoever watches.
-pub(super) fn stdout_style(args: &SinkArgs) -> Style {
+fn stdout_style(args: &SinkArgs) -> Style {
     let watched = io::stdout().is_terminal();
     let plain = |name: &str, means: fn(&str) -> bool| std::env::var(name).is_ok_and(|value| means(&value));
     let colour = match args.color {

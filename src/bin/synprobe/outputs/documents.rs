@@ -7,9 +7,10 @@ use indicatif::ProgressBar;
 use synprobe::error::{Error, Result};
 use synprobe::report::{Format, Migration, Style};
 
-use super::open::{self, Existing, Made, Opened, Sink};
+use super::console::Stream;
+use super::open::{self, Existing, Made, Opened};
 use super::part::{Part, Publisher};
-use super::{console, specs};
+use super::{publisher, specs};
 use crate::args::SinkArgs;
 use crate::stdout;
 use crate::voice::{Verbosity, Voice};
@@ -39,25 +40,11 @@ impl<R> Documents<R> {
         let specs = specs(args, voice.verbosity() > Verbosity::Quiet && stdout::is_writable());
         let existing = if args.force { Existing::Overwritten } else { Existing::Kept };
         let opened = open::all(&specs, existing, Migration::Refused)?;
-        let has_parts = opened.iter().any(|output| matches!(output.sink, Sink::Part(_)));
-        let publisher = if has_parts { Some(Publisher::start()?) } else { None };
+        let publisher = publisher(&opened)?;
         let document = |Opened { spec, sink }: Opened| {
             let name = spec.destination.to_string();
             let refused = || Error::asked("write", &name, format!("{} is no format of this", spec.format));
-            let (mut made, mut part) = (Made::default(), None);
-            let (out, style) = match sink {
-                Sink::Stdout => (console::stdout(&ProgressBar::hidden()), console::stdout_style(args)),
-                Sink::Stream(file, new) => {
-                    made = new;
-                    (console::file(file, &name)?, console::file_style(args))
-                }
-                Sink::Part(under_way) => {
-                    let file = under_way.file().try_clone().map_err(|cause| Error::io("write", &name, cause))?;
-                    part = Some(under_way);
-                    (console::file(file, &name)?, console::file_style(args))
-                }
-                Sink::Database(..) => return Err(refused()),
-            };
+            let Stream { out, style, made, part } = Stream::to(sink, &name, args, &ProgressBar::hidden())?.ok_or_else(refused)?;
             let report = make(spec.format, out, style).ok_or_else(refused)?;
             Ok(Document { name, report, made, part, has_failed: false, is_closed: false })
         };
