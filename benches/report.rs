@@ -197,6 +197,7 @@ impl Output {
             seed: SEED,
             started: SystemTime::UNIX_EPOCH + Duration::from_micros(1_767_268_800_123_456),
             addresses: u64::from(scan.hosts),
+            asked: Some(scan.addresses()),
             ports: scan.ports(),
             targets: FINDINGS,
             mode: Mode::Syn,

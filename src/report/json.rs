@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn reads_as_one_object_per_line() {
         insta::assert_snapshot!(sample::written(|out| Box::new(Json::new(out))), @r#"
-        {"type":"scan","schema_version":1,"version":"VERSION","arguments":["synprobe","10.0.0.0/30","-p","22-23"],"seed":"18446744073709551615","started":1767268800.0,"mode":"syn","addresses":4,"ports":1004,"targets":4016,"port_list":"1-1004","egresses":[{"interface":"eth0","source":"10.0.0.9","link":"packet","addresses":4}],"note":"ticket 7"}
+        {"type":"scan","schema_version":1,"version":"VERSION","arguments":["synprobe","10.0.0.0/30","-p","22-23"],"seed":"18446744073709551615","started":1767268800.0,"mode":"syn","addresses":4,"ports":1004,"targets":4016,"address_list":"10.0.0.0/30","port_list":"1-1004","egresses":[{"interface":"eth0","source":"10.0.0.9","link":"packet","addresses":4}],"note":"ticket 7"}
         {"type":"rate","time":1767268800.5,"pass":1,"before":1000,"rate":2000,"loss":0.0,"limit":"time","note":"ticket 7"}
         {"type":"port","addr":"10.0.0.1","port":22,"proto":"tcp","state":"open","reason":"syn-ack","service":"ssh","ttl":64,"rtt_us":412,"attempt":1,"time":1767268801.25,"note":"ticket 7"}
         {"type":"port","addr":"10.0.0.1","port":80,"proto":"tcp","state":"closed","reason":"reset","service":"http","ttl":64,"rtt_us":412,"attempt":1,"time":1767268801.25,"note":"ticket 7"}

@@ -62,6 +62,7 @@ pub(super) fn scan() -> ScanRecord {
         seed: u64::MAX,
         started: UNIX_EPOCH + Duration::new(1_767_268_800, 0),
         addresses: 4,
+        asked: Some("10.0.0.0/30".parse().unwrap()),
         ports: (1..=1004).collect(),
         targets: 4016,
         mode: Mode::Syn,

@@ -107,6 +107,11 @@ impl Plan {
         self.syn.as_ref().map_or(0, |syn| count(&syn.addresses)).saturating_add(count(&self.connect))
     }
 
+    /// Which they are.
+    pub(super) fn asked(&self) -> AddressSet {
+        self.syn.as_ref().map_or_else(|| self.connect.clone(), |syn| syn.addresses.union(&self.connect))
+    }
+
     /// Takes out what is never probed, or only when named.
     fn leave_out(&mut self, request: &Request, interfaces: &[Interface]) -> Result<AddressSet> {
         let mut wanted = request.addresses.clone();

@@ -68,6 +68,7 @@ pub fn scan_with(request: &Request, resolver: &Arc<dyn Resolver>, stop: &Stop, e
         seed: plan.seed,
         started,
         addresses: plan.addresses(),
+        asked: Some(plan.asked()),
         ports: request.ports.clone(),
         targets: plan.addresses().saturating_mul(ports),
         mode: plan.mode(),

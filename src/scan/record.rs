@@ -11,7 +11,7 @@ use super::part::Part;
 use super::rate::Limit;
 use super::suspicion::Suspicion;
 use crate::packet::MacAddr;
-use crate::target::PortSet;
+use crate::target::{AddressSet, PortSet};
 
 /// How ports are asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,6 +63,8 @@ pub struct ScanRecord {
     pub started: SystemTime,
     /// How many addresses.
     pub addresses: u64,
+    /// Which they are; a record may not tell.
+    pub asked: Option<AddressSet>,
     /// The ports of each; none where only hosts are discovered.
     pub ports: PortSet,
     /// How many targets.

@@ -90,8 +90,8 @@ fn definition() -> Option<String> {
     listed.lines().find(|path| path.ends_with("/nmap.dtd")).map(str::to_owned)
 }
 
-/// A Python that has libnmap: the gate makes one.
-fn python() -> String {
+/// A Python that may have libnmap and kubernetes-validate: the gate makes one.
+pub(crate) fn python() -> String {
     std::env::var("SYNPROBE_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned())
 }
 

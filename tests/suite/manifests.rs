@@ -59,23 +59,22 @@ fn a_manifest_for_kubernetes_is_read_as_it_is_meant() {
     );
     let Some(documents) = documents(&manifest) else { return };
     let kinds: Vec<_> = documents.iter().map(|document| document["kind"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["PersistentVolumeClaim", "Job", "Job"]);
-    let (shards, merge) = (&documents[1], &documents[2]);
-    let spec = &shards["spec"];
-    assert_eq!((&spec["completionMode"], &spec["completions"], &spec["parallelism"]), (&"Indexed".into(), &4.into(), &4.into()));
+    assert_eq!(kinds, ["PersistentVolumeClaim", "Job"]);
+    let (job, claim) = (&documents[1], &documents[0]["metadata"]["name"]);
+    let spec = &job["spec"];
+    // One more than shards: it merges.
+    assert_eq!((&spec["completionMode"], &spec["completions"], &spec["parallelism"]), (&"Indexed".into(), &5.into(), &5.into()));
     assert!(spec["backoffLimit"].as_u64() >= Some(4));
-    assert_eq!(words(container(shards), "args"), SCAN[1..]);
-    assert_eq!(container(shards)["image"], "registry.example/synprobe: 1");
-    let claim = &documents[0]["metadata"]["name"];
-    for job in [shards, merge] {
-        let pod = &job["spec"]["template"]["spec"];
-        assert_eq!(&pod["volumes"][0]["persistentVolumeClaim"]["claimName"], claim);
-        assert_eq!(pod["volumes"][0]["name"], container(job)["volumeMounts"][0]["name"]);
-        assert_eq!(pod["restartPolicy"], "Never");
-        assert_eq!(container(job)["securityContext"]["capabilities"]["drop"][0], "ALL");
-    }
-    assert_eq!(container(shards)["securityContext"]["capabilities"]["add"], serde_json::json!(["NET_RAW"]));
-    assert!(container(merge)["securityContext"]["capabilities"]["add"].is_null());
+    let refusals = &spec["podFailurePolicy"]["rules"][0];
+    assert_eq!((&refusals["action"], &refusals["onExitCodes"]["containerName"]), (&"FailJob".into(), &container(job)["name"]));
+    assert_eq!(words(container(job), "args"), SCAN[1..]);
+    assert_eq!(container(job)["image"], "registry.example/synprobe: 1");
+    assert_eq!(container(job)["env"][0]["name"], "RUN");
+    let pod = &spec["template"]["spec"];
+    assert_eq!(&pod["volumes"][0]["persistentVolumeClaim"]["claimName"], claim);
+    assert_eq!(pod["volumes"][0]["name"], container(job)["volumeMounts"][0]["name"]);
+    assert_eq!(pod["restartPolicy"], "Never");
+    assert_eq!(container(job)["securityContext"]["capabilities"], serde_json::json!({ "drop": ["ALL"], "add": ["NET_RAW"] }));
     let added = |scan: &[&str]| {
         let documents = self::documents(&generated(&[&["kubernetes", "--", "synprobe", "10.0.0.0/24"], scan].concat())).unwrap();
         container(&documents[1])["securityContext"]["capabilities"]["add"].to_string()
@@ -83,27 +82,39 @@ fn a_manifest_for_kubernetes_is_read_as_it_is_meant() {
     assert_eq!(added(&["--connect"]), "null");
     assert_eq!(added(&["--engine", "xdp"]), r#"["NET_RAW","NET_ADMIN","BPF","PERFMON"]"#);
     assert!(manifest.contains("# hostNetwork: true"));
+    is_valid(&manifest);
 }
 
-/// Four pods, one of them twice, and the one that merges; what they run is what the manifest says.
+/// By the schemas of Kubernetes itself.
+fn is_valid(manifest: &str) {
+    let file = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
+    std::fs::write(file.path(), manifest).unwrap();
+    let python = crate::formats::python();
+    let run = Command::new(&python).args(["-m", "kubernetes_validate", "--strict"]).arg(file.path()).output();
+    let Some(run) = run.ok().filter(|run| !text(&run.stderr).contains("No module named")) else {
+        return eprintln!("SKIPPED: kubernetes-validate is not installed for {python}");
+    };
+    assert!(run.status.success(), "{}{}", text(&run.stdout), text(&run.stderr));
+}
+
+/// Four pods, one of them twice, and the one that merges; what they run is what the manifest says. Another run, in the same volume and of
+/// other ports before, leaves this one alone.
 #[test]
 fn what_kubernetes_would_run_finds_what_one_scan_finds() {
     let dir = tempfile::tempdir().unwrap();
     let manifest = generated(&[&["kubernetes", "--shards", "4", "-o", "list:whole scan.list", "--"], SCAN].concat());
     let Some(documents) = documents(&manifest) else { return };
-    let run = |job: &Value| {
-        let words: Vec<String> = [words(container(job), "command"), words(container(job), "args")].concat();
-        words.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''"))).collect::<Vec<_>>().join(" ")
-    };
+    let words: Vec<String> = [words(container(&documents[1]), "command"), words(container(&documents[1]), "args")].concat();
+    let pod = words.iter().map(|word| format!("'{}'", word.replace('\'', "'\\''"))).collect::<Vec<_>>().join(" ");
+    let other = pod.replace("22,80,443", "23");
     let commands = format!(
         "{PRACTICE}
-         for index in 0 1 2 3 2; do JOB_COMPLETION_INDEX=$index {} || exit 1; done; ls
-         {}; echo status $?",
-        run(&documents[1]),
-        run(&documents[2])
+         for index in 0 1 2 3; do RUN=before JOB_COMPLETION_INDEX=$index {other} || exit 1; done
+         for index in 0 1 2 3 2; do RUN=this-run JOB_COMPLETION_INDEX=$index {pod} || exit 1; done; ls this-run
+         RUN=this-run JOB_COMPLETION_INDEX=4 {pod}; echo status $?"
     );
     let Some(output) = script(dir.path(), &commands) else { return };
-    is_what_one_scan_finds(dir.path(), "whole scan.list", &output);
+    is_what_one_scan_finds(dir.path(), "this-run/whole scan.list", &output);
     let said = text(&output.stdout);
     assert!((0..4).all(|index| said.contains(&format!("shard-{index}.journal.done\n"))), "{said}");
 }

@@ -23,7 +23,7 @@ pub(crate) enum What {
     Zsh,
     /// Completions for fish
     Fish,
-    /// Kubernetes: an Indexed Job whose pods are the shards of a scan, and one that merges
+    /// Kubernetes: an Indexed Job whose pods are the shards of a scan and, the last, what merges their journals
     Kubernetes,
     /// Slurm: a script of an array whose tasks are the shards of a scan, and of a job that merges
     Slurm,

@@ -298,6 +298,13 @@ fn nmaps_counts_tell_what_is_behind_them() {
     let [named, lost] = [host(&(closed(3, "80,443,8080") + open)), String::new()].map(|hosts| nmap("-iL hosts", &hosts, DONE));
     assert!(totals(&named, &lost).is_incomplete() && totals(&lost, &named).is_incomplete());
     assert!(!totals(&named, &named).is_incomplete() && !totals(&all, &all).is_incomplete());
+    // Its own list tells more than its command line.
+    let listed = |list: &str, hosts: &[&str]| {
+        let list = format!(r#""-i","hosts"],"address_list":"{list}""#);
+        json(hosts, &[]).replace(r#""10.0.0.0/29"]"#, &list)
+    };
+    assert_eq!(totals(&listed("10.0.0.0/29", &["1 up 80o +3c"]), &listed("10.0.0.0/29", &[])).hosts.disappeared, 1);
+    assert!(differences(&listed("10.0.0.1", &["1 up 80o +3c"]), &listed("10.0.0.2", &[])).contains("the new scan did not ask"));
     // To a scan by FIN open ports are silent, as filtered ones are.
     let fin = nmap(
         "-sF",

@@ -30,6 +30,8 @@ pub(super) struct Scan<'a> {
     addresses: u64,
     ports: u32,
     targets: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address_list: Option<String>,
     port_list: String,
     egresses: Vec<Egress<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -155,6 +157,7 @@ pub(super) fn scan(scan: &ScanRecord) -> Record<'_> {
         addresses: scan.addresses,
         ports: scan.ports.len(),
         targets: scan.targets,
+        address_list: scan.asked.as_ref().map(ToString::to_string),
         port_list: scan.ports.to_string(),
         egresses: scan.egresses.iter().map(egress).collect(),
         shard: scan.part.as_ref().map(shard),

@@ -7,7 +7,7 @@ use super::OpenRecord;
 use crate::error::{Error, Result};
 use crate::report::json::read::lines::beginning;
 use crate::scan::{EgressRecord, Mode, Part, ScanRecord};
-use crate::target::{Cut, PortSet, Shard};
+use crate::target::{AddressSet, Cut, PortSet, Shard};
 
 /// The beginning of one record.
 #[derive(Debug)]
@@ -97,6 +97,7 @@ impl Heads {
             seed: first.map(|scan| scan.seed).unwrap_or_default(),
             started: self.started(),
             addresses,
+            asked: self.asked(),
             ports: self.ports.clone(),
             targets: sum(|scan| scan.targets).saturating_add(missing_targets),
             // A shard that had nothing to ask asked in no mode.
@@ -110,6 +111,13 @@ impl Heads {
             note: all().find_map(|scan| scan.note.clone()),
             part: None,
         }
+    }
+
+    /// The addresses of the whole scan, unless a shard that asked some of them is missing.
+    fn asked(&self) -> Option<AddressSet> {
+        let all = self.in_order().map(|head| head.scan.asked.as_ref());
+        let asked = all.collect::<Option<Vec<_>>>()?.into_iter().flat_map(AddressSet::ranges).collect();
+        (self.missing_counts().0 == 0).then_some(asked)
     }
 
     fn egresses(&self) -> Vec<EgressRecord> {

@@ -25,10 +25,10 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) const HOLDERS: &str = "another scan that writes to it, or a program with an open transaction; fuser names it";
 
 /// The steps from an empty file to the schema of this version; as many as were taken are the file's `user_version`.
-pub(super) const STEPS: [&str; 2] = [include_str!("1-tables.sql"), include_str!("2-views.sql")];
+pub(super) const STEPS: [&str; 3] = [include_str!("1-tables.sql"), include_str!("2-views.sql"), include_str!("3-asked.sql")];
 
 /// How many there are.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 const _: () = assert!(STEPS.len() == VERSION as usize);
 
 /// Pages kept in memory.

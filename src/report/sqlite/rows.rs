@@ -15,8 +15,8 @@ use crate::time::Time;
 pub(super) fn begin(database: &Connection, scan: &ScanRecord) -> rusqlite::Result<i64> {
     let arguments = serde_json::to_string(&scan.arguments).unwrap_or_default();
     database.execute(
-        "INSERT INTO scans (version, arguments, seed, started, mode, addresses, targets, port_list, note)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO scans (version, arguments, seed, started, mode, addresses, targets, address_list, port_list, note)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             scan.version,
             arguments,
@@ -25,6 +25,7 @@ pub(super) fn begin(database: &Connection, scan: &ScanRecord) -> rusqlite::Resul
             scan.mode.as_str(),
             whole(scan.addresses),
             whole(scan.targets),
+            scan.asked.as_ref().map(ToString::to_string),
             scan.ports.to_string(),
             scan.note,
         ],

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
 
 use indicatif::ProgressBar;
 
@@ -82,8 +83,14 @@ impl Write for Stdout {
     fn write(&mut self, record: &[u8]) -> io::Result<usize> {
         let write = || {
             let mut stdout = io::stdout().lock();
-            stdout.write_all(record)?;
-            stdout.flush()
+            let mut rest = record;
+            while !rest.is_empty() {
+                match when_ready(|| stdout.write(rest))? {
+                    0 => return Err(io::ErrorKind::WriteZero.into()),
+                    taken => rest = &rest[taken..],
+                }
+            }
+            when_ready(|| stdout.flush())
         };
         self.bar.suspend(write).map(|()| record.len())
     }
@@ -92,3 +99,17 @@ impl Write for Stdout {
         io::stdout().flush()
     }
 }
+
+/// Does it again while the other end of standard output has no room and whoever started us made that an error: the program waits for its reader.
+fn when_ready<T>(mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match act() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(PAUSE),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(1);

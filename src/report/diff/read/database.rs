@@ -17,6 +17,9 @@ use crate::report::{Epoch, Strictness};
 use crate::scan::{HostState, Reason, Summary};
 use crate::target::PortSet;
 
+/// The version of the schema since which a scan tells which addresses it asked.
+const ASKED: i64 = 3;
+
 /// Which scans of a database are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
@@ -96,19 +99,23 @@ fn explain(path: &Path, cause: &rusqlite::Error) -> Error {
 
 fn gather(database: &Connection, number: i64) -> rusqlite::Result<Gather> {
     let mut gather = Gather::default();
-    let sql = "SELECT started, addresses, port_list, arguments, summary FROM scans WHERE id = ?";
+    // Those of an earlier version are read as they are.
+    let version: i64 = database.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let asked = if version < ASKED { "NULL" } else { "address_list" };
+    let sql = &format!("SELECT started, addresses, port_list, arguments, summary, {asked} FROM scans WHERE id = ?");
     let scan = |row: &Row<'_>| -> rusqlite::Result<_> {
         let (started, addresses): (f64, i64) = (row.get(0)?, row.get(1)?);
         let (ports, arguments, summary): (String, String, Option<String>) = (row.get(2)?, row.get(3)?, row.get(4)?);
-        Ok((started, addresses, ports, arguments, summary))
+        Ok((started, addresses, ports, arguments, summary, row.get::<_, Option<String>>(5)?))
     };
     let found = database.query_row(sql, [number], scan).optional()?;
-    let Some((started, addresses, ports, arguments, summary)) = found else { return Err(rusqlite::Error::QueryReturnedNoRows) };
+    let Some((started, addresses, ports, arguments, summary, asked)) = found else { return Err(rusqlite::Error::QueryReturnedNoRows) };
     gather.started = Duration::try_from_secs_f64(started).ok();
     gather.addresses = u64::try_from(addresses).ok();
     gather.ports = ports.parse::<PortSet>().ok();
     let arguments: Vec<String> = serde_json::from_str(&arguments).unwrap_or_default();
-    gather.asked = gather.addresses.and_then(|addresses| asked::of(&arguments, addresses));
+    gather.asked = asked.and_then(|asked| asked.parse().ok());
+    gather.asked = gather.asked.or_else(|| asked::of(&arguments, gather.addresses?));
     let summary = summary.as_deref().and_then(of_line);
     gather.course = course(summary.as_deref(), &arguments);
     gather.reservations = reservations(summary.as_deref());

@@ -195,7 +195,7 @@ impl Record {
             gather.started = Some(epoch.at(Time::ZERO));
             gather.addresses = Some(scan.addresses);
             gather.ports = Some(scan.ports.clone());
-            gather.asked = gather.asked.take().or_else(|| asked::of(&scan.arguments, scan.addresses));
+            gather.asked = gather.asked.take().or_else(|| scan.asked.clone()).or_else(|| asked::of(&scan.arguments, scan.addresses));
             gather.course = course(summary, &scan.arguments);
             gather.course.left_out |= left_out;
             gather.reservations = reservations(summary);
