@@ -267,6 +267,8 @@ impl Hearing {
 #[derive(Debug, Default)]
 pub struct RttMeter {
     largest_probe: AtomicU64,
+    /// How many probes were answered, as far as [`MANY`].
+    answered: AtomicU64,
     largest_arp: AtomicU64,
 }
 
@@ -276,6 +278,9 @@ impl RttMeter {
         // Hosts repeat an unanswered SYN-ACK after one second and more: such a sample says nothing about the path.
         if rtt < SYN_ACK_REPEAT {
             self.largest_probe.fetch_max(rtt.as_nanos().max(1) as u64, Ordering::Relaxed);
+            if self.answered.load(Ordering::Relaxed) < MANY {
+                self.answered.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 
@@ -295,9 +300,11 @@ impl RttMeter {
     }
 
     /// How long the last probe is waited for: three times the largest round trip, at least 300 ms, or 100 where a survey has waited for
-    /// each already; one second if there was none, never over four.
+    /// each already, or where a thousand round trips are known: then less than 0.3 % are longer than the longest of these, with 95 %
+    /// certainty (the rule of three). One second if there was none, never over four.
     pub fn patience(&self, surveyed: bool) -> Duration {
-        let least = Duration::from_millis(if surveyed { 100 } else { 300 });
+        let is_known = surveyed || self.answered.load(Ordering::Relaxed) >= MANY;
+        let least = Duration::from_millis(if is_known { 100 } else { 300 });
         match self.largest_probe() {
             Some(rtt) => (3 * rtt).clamp(least, Duration::from_secs(4)),
             None => Duration::from_secs(1),
@@ -309,6 +316,8 @@ fn nonzero(nanos: &AtomicU64) -> Option<Duration> {
     Some(nanos.load(Ordering::Relaxed)).filter(|&nanos| nanos != 0).map(Duration::from_nanos)
 }
 
+/// Round trips from which the path is known.
+const MANY: u64 = 1000;
 /// First repeat of a SYN-ACK (RFC 6298 section 2.1: initial retransmission timeout of one second), less some jitter.
 const SYN_ACK_REPEAT: Duration = Duration::from_millis(950);
 

@@ -28,6 +28,7 @@
 //! The program is C, `link.bpf.c`, compiled by `build.sh` with clang; the object is committed. Program, maps and attachment belong to
 //! descriptors of this process: however it ends, they are gone.
 
+mod caller;
 mod features;
 mod object;
 mod program;

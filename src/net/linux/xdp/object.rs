@@ -7,7 +7,7 @@ use aya::maps::{Map, MapData, RingBuf};
 use aya::programs::{RawTracePoint, Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
 
-use super::slots::SLOTS;
+use super::slots::Slots;
 use crate::error::Error;
 use crate::net::link::{LinkOptions, Proof};
 
@@ -35,7 +35,7 @@ impl Loaded {
             .override_global("first_port", &options.first_port, true)
             .override_global("last_port", &options.last_port, true)
             .override_global("numbers", &proof.numbers, true)
-            .map_max_entries("slots", (senders * SLOTS) as u32)
+            .map_max_entries("slots", Slots::of(senders) as u32)
             .load(include_bytes_aligned!("link.bpf.o"))
             .map_err(step(LOAD))?;
         for (name, point) in [("not_taken", "xdp_devmap_xmit"), ("not_redirected", "xdp_redirect_err")] {

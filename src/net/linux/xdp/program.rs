@@ -10,7 +10,7 @@ use aya::programs::{ProgramError, Xdp};
 use aya::{Ebpf, TestRun, TestRunAttrs, TestRunOptions};
 
 use super::object::{Failure, Loaded, step};
-use super::slots::SLOTS;
+use super::slots::{SLOT_BYTES, Slots};
 use crate::net::linux::sys::SharedMemory;
 use crate::packet::SYN_FRAME_LEN;
 
@@ -44,9 +44,14 @@ impl Program {
         Ok((Self { object, control, slots, senders, turn: Mutex::new(()) }, records))
     }
 
+    /// Whether one sends alone.
+    pub(super) fn has_one_sender(&self) -> bool {
+        self.senders == 1
+    }
+
     /// The slots of all senders.
     pub(super) fn slots(&self) -> Result<SharedMemory, Failure> {
-        SharedMemory::map(self.slots.fd().as_fd(), self.senders * SLOTS * super::slots::SLOT_BYTES).map_err(step("map frames of"))
+        SharedMemory::map(self.slots.fd().as_fd(), Slots::of(self.senders) * SLOT_BYTES).map_err(step("map frames of"))
     }
 
     /// Sends the frames in `count` slots from number `first` on.

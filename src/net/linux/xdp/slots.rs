@@ -8,6 +8,8 @@ pub(super) struct Slots {
     memory: SharedMemory,
     /// The number of the first slot among those of all senders.
     first: usize,
+    /// That of the first of as many more, which are sent while these are filled, where there are any.
+    other: usize,
     sent: usize,
     written: usize,
 }
@@ -15,7 +17,20 @@ pub(super) struct Slots {
 impl Slots {
     /// The slots of sender `number` in `memory`, which holds those of all.
     pub(super) fn new(memory: SharedMemory, number: usize) -> Self {
-        Self { memory, first: number * SLOTS, sent: 0, written: 0 }
+        Self { memory, first: number * SLOTS, other: SLOTS, sent: 0, written: 0 }
+    }
+
+    /// Slots of all of so many senders. One alone has twice what it fills.
+    pub(super) fn of(senders: usize) -> usize {
+        senders.max(2) * SLOTS
+    }
+
+    /// Goes on with the other slots of a sender that is alone: the number of the first frame that waits in these, and how many do.
+    pub(super) fn turn(&mut self) -> (u64, usize) {
+        let waiting = self.waiting();
+        std::mem::swap(&mut self.first, &mut self.other);
+        (self.sent, self.written) = (0, 0);
+        waiting
     }
 
     /// As [`crate::net::Transmitter::slot`].

@@ -210,4 +210,18 @@ isolated! {
         let error = left.transmitters[0].flush().unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::NetworkDown, "{error}");
     }
+
+    fn what_another_thread_could_not_send_is_counted_and_told() {
+        let Some([mut left, _right]) = pair("what_another_thread_could_not_send_is_counted_and_told", 0) else { return };
+        if !std::thread::available_parallelism().is_ok_and(|processors| processors.get() > 1) {
+            return println!("SKIPPED: there is one processor");
+        }
+        wiring().set_down("left").unwrap();
+        let transmitter = left.transmitters[0].as_mut();
+        let fill = |transmitter: &mut dyn Transmitter| (0..600).for_each(|number| put(transmitter, &numbered(number, 66)));
+        fill(transmitter);
+        assert_eq!((transmitter.flush().unwrap(), transmitter.refused()), (600, 600));
+        fill(transmitter);
+        assert_eq!(transmitter.flush().unwrap_err().kind(), std::io::ErrorKind::NetworkDown);
+    }
 }

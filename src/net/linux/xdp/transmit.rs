@@ -1,10 +1,12 @@
-//! Sending many frames in a call, or a few through a packet socket.
+//! Sending many frames in a call, or a few through a packet socket. A sender that is alone has the call made by another thread where there is
+//! another processor for it; several take turns, and write while another calls.
 
 use std::io;
 use std::sync::Arc;
 
+use super::caller::Caller;
 use super::object::Failure;
-use super::program::Program;
+use super::program::{Program, Sent};
 use super::slots::{SLOTS, Slots};
 use crate::net::Transmitter;
 
@@ -13,6 +15,9 @@ pub(super) struct XdpTransmitter {
     program: Arc<Program>,
     slots: Slots,
     packets: Box<dyn Transmitter>,
+    caller: Option<Caller>,
+    /// Whether a thread for the calls is wanted.
+    is_alone: bool,
     /// Frames that the packet socket was given, and those of them it said it took.
     given: u64,
     taken: u64,
@@ -27,7 +32,51 @@ impl XdpTransmitter {
     /// The transmitter of sender `number`; few frames go through `packets`.
     pub(super) fn new(program: &Arc<Program>, number: usize, packets: Box<dyn Transmitter>) -> Result<Self, Failure> {
         let slots = Slots::new(program.slots()?, number);
-        Ok(Self { program: Arc::clone(program), slots, packets, given: 0, taken: 0, refused: 0, is_full: false, failure: None })
+        let is_alone = program.has_one_sender() && std::thread::available_parallelism().is_ok_and(|processors| processors.get() > 1);
+        Ok(Self {
+            program: Arc::clone(program),
+            slots,
+            packets,
+            caller: None,
+            is_alone,
+            given: 0,
+            taken: 0,
+            refused: 0,
+            is_full: false,
+            failure: None,
+        })
+    }
+
+    /// Has the other thread send the frames that wait, which count as taken: what becomes of them is told by the flushes after.
+    fn hand_over(&mut self) -> io::Result<usize> {
+        self.wait();
+        if self.is_full || self.failure.is_some() {
+            return self.flush();
+        }
+        match &mut self.caller {
+            Some(caller) => {
+                let (first, count) = self.slots.turn();
+                caller.call(first, count);
+                Ok(count)
+            }
+            None => {
+                // Where no thread can be had, whoever asks calls.
+                self.caller = Caller::start(Arc::clone(&self.program)).ok();
+                self.is_alone = self.caller.is_some();
+                self.flush()
+            }
+        }
+    }
+
+    /// Waits for the call of the other thread, if there is one, and keeps what became of its frames.
+    fn wait(&mut self) {
+        let Some((count, Sent { frames, dropped, error })) = self.caller.as_mut().and_then(Caller::wait) else { return };
+        let left = (count - frames.min(count)) as u64;
+        self.refused += dropped + left;
+        self.is_full |= dropped > 0;
+        if left > 0 || error.as_ref().is_some_and(is_down) {
+            self.failure = error.or_else(|| Some(io::ErrorKind::NetworkDown.into()));
+        }
     }
 
     /// Hands the frames that wait to the packet socket.
@@ -58,8 +107,7 @@ impl XdpTransmitter {
     fn flush_many(&mut self, first: u64, count: usize) -> io::Result<usize> {
         let sent = self.program.send(first, count);
         self.slots.left(sent.frames);
-        let is_down =
-            sent.error.as_ref().and_then(io::Error::raw_os_error).is_some_and(|code| matches!(code, libc::ENETDOWN | libc::ENODEV));
+        let is_down = sent.error.as_ref().is_some_and(is_down);
         if is_down && sent.dropped >= sent.frames as u64 {
             // None of them went: they are as lost as those that still wait.
             return Err(sent.error.unwrap_or_else(|| io::ErrorKind::NetworkDown.into()));
@@ -102,6 +150,7 @@ impl Transmitter for XdpTransmitter {
         let now = match count {
             0 => Ok(0),
             _ if count < FEW || self.has_left_over() => self.flush_few(),
+            _ if count >= MANY && self.is_alone => self.hand_over(),
             _ => self.flush_many(first, count),
         };
         // What went is told before what did not.
@@ -119,9 +168,17 @@ impl Transmitter for XdpTransmitter {
     }
 
     fn refused(&mut self) -> u64 {
+        self.wait();
         self.refused + self.packets.refused()
     }
 }
 
 /// Fewer frames than this cost less through the packet socket, at 2 µs each, than a call with its 18 µs before the first.
 const FEW: usize = 12;
+/// From so many frames on, which are written in 40 µs, another thread is worth waking.
+const MANY: usize = 256;
+
+/// Whether the interface is down or gone.
+fn is_down(error: &io::Error) -> bool {
+    error.raw_os_error().is_some_and(|code| matches!(code, libc::ENETDOWN | libc::ENODEV))
+}
