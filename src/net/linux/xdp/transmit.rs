@@ -53,19 +53,15 @@ impl XdpTransmitter {
         if self.is_full || self.failure.is_some() {
             return self.flush();
         }
-        match &mut self.caller {
-            Some(caller) => {
-                let (first, count) = self.slots.turn();
-                caller.call(first, count);
-                Ok(count)
-            }
-            None => {
-                // Where no thread can be had, whoever asks calls.
-                self.caller = Caller::start(Arc::clone(&self.program)).ok();
-                self.is_alone = self.caller.is_some();
-                self.flush()
-            }
-        }
+        let Some(caller) = &mut self.caller else {
+            // Where no thread can be had, whoever asks calls.
+            self.caller = Caller::start(Arc::clone(&self.program)).ok();
+            self.is_alone = self.caller.is_some();
+            return self.flush();
+        };
+        let (first, count) = self.slots.turn();
+        caller.call(first, count);
+        Ok(count)
     }
 
     /// Waits for the call of the other thread, if there is one, and keeps what became of its frames.
