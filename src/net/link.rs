@@ -80,8 +80,8 @@ pub struct LinkOptions {
     pub receive_bytes: usize,
 }
 
-/// What proves that a TCP segment answers one of ours: its acknowledgement number is one more than the low half of SipHash-2-4 over 13
-/// bytes: our address, the other's, our port, the other's (all as in the headers), and a number.
+/// What proves that a TCP segment answers one of ours: its acknowledgement number is one more than the low half of SipHash-1-3 over 15
+/// bytes: our address and port, two bytes of zero, the other's address and port (all as in the headers), and a number.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Proof {
     /// The hash's key.

@@ -98,21 +98,18 @@ impl SynTemplate {
     /// [`SYN_PACKET_LEN`]. Into a slot too short nothing is written and 0 returned.
     #[inline]
     pub fn write(&self, slot: &mut [u8], probe: &Probe) -> usize {
-        match probe.hop {
-            Hop::Ethernet { source, destination } => {
-                let Some(frame) = slot.first_chunk_mut::<SYN_FRAME_LEN>() else { return too_short() };
-                let Some((link, rest)) = frame.split_first_chunk_mut::<ETHERNET>() else { return too_short() };
-                let Some(packet) = rest.first_chunk_mut::<SYN_PACKET_LEN>() else { return too_short() };
-                *link = ethernet(source.0, destination.0, TYPE_IPV4);
-                self.fill(packet, probe);
-                SYN_FRAME_LEN
-            }
-            Hop::Ip => {
-                let Some(packet) = slot.first_chunk_mut::<SYN_PACKET_LEN>() else { return too_short() };
-                self.fill(packet, probe);
-                SYN_PACKET_LEN
-            }
+        let start = match probe.hop {
+            Hop::Ethernet { .. } => ETHERNET,
+            Hop::Ip => 0,
+        };
+        let Some(packet) = slot.get_mut(start..).and_then(<[u8]>::first_chunk_mut) else { return too_short() };
+        self.fill(packet, probe);
+        if let Hop::Ethernet { source, destination } = probe.hop
+            && let Some(link) = slot.first_chunk_mut()
+        {
+            *link = ethernet(source.0, destination.0, TYPE_IPV4);
         }
+        start + SYN_PACKET_LEN
     }
 
     #[inline]
@@ -121,16 +118,16 @@ impl SynTemplate {
         let destination = probe.destination.to_bits();
         let ports = u32::from(probe.source_port) << 16 | u32::from(probe.destination_port);
         // The addresses count in both checksums, once as header and once as pseudo-header.
-        let addresses = words(Sum::ZERO, source, destination);
+        let addresses = Sum::ZERO.u32(source).u32(destination);
         let ip = self.ip.and(addresses);
-        let tcp = words(self.tcp.and(addresses), ports, probe.sequence);
+        let tcp = self.tcp.and(addresses).u32(ports).u32(probe.sequence);
         *packet = self.packet;
-        packet[10..12].copy_from_slice(&ip.short_checksum().to_be_bytes());
+        packet[10..12].copy_from_slice(&ip.checksum().to_be_bytes());
         packet[12..16].copy_from_slice(&source.to_be_bytes());
         packet[16..20].copy_from_slice(&destination.to_be_bytes());
         packet[20..24].copy_from_slice(&ports.to_be_bytes());
         packet[24..28].copy_from_slice(&probe.sequence.to_be_bytes());
-        packet[36..38].copy_from_slice(&tcp.short_checksum().to_be_bytes());
+        packet[36..38].copy_from_slice(&tcp.checksum().to_be_bytes());
     }
 }
 
@@ -138,11 +135,6 @@ impl Default for SynTemplate {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// Adds two pairs of words so that the sum of a header stays under 32 bits and two folds do.
-const fn words(sum: Sum, a: u32, b: u32) -> Sum {
-    sum.u16((a >> 16) as u16).u16(a as u16).u16((b >> 16) as u16).u16(b as u16)
 }
 
 #[cold]

@@ -66,7 +66,7 @@ impl Raw {
         let numbers = if config.is_accounted() { Cookie::most(source_ports) } else { config.most_attempts };
         let key = key()?;
         let cookie = Cookie::new(key, source_ports, numbers);
-        // As `Cookie::hash` has it: the attempt is in the port, or else in the hash.
+        // As `Cookie` has it: the attempt is in the port, or else in the hash.
         let proof = Proof { key, numbers: if request.source_port.is_some() { numbers } else { 0 } };
         let neighbours = Neighbours::new(syn.gateways.clone(), syn.asked.clone());
         let senders = config.senders as usize;

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use siphasher::sip::SipHasher24;
+use super::siphash::SipHash;
 
 /// Where probes come from, and so where the attempt is carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,19 +47,48 @@ pub struct Flow {
     pub port: u16,
 }
 
-/// SipHash-2-4 under a key of the operating system's, over (source, destination, ports). The order's seed is another key:
-/// publishing it never makes a reply forgeable.
+/// SipHash-1-3 under a key of the operating system's, over our address and port, the target's, and the attempt where one port is for all.
+/// The order's seed is another key: publishing it never makes a reply forgeable.
+///
+/// One round for a word and three at the end are what Rust's hash maps trust against whoever chooses keys and watches their order. Nobody
+/// watches here: of each hash the low 32 bits go out, under a key that lives one scan, and who guesses has one chance in 2^32 with a frame, as with
+/// any hash.
 #[derive(Clone, Debug)]
 pub struct Cookie {
-    hasher: SipHasher24,
+    /// The key.
+    hash: SipHash,
     ports: SourcePorts,
     attempts: u8,
 }
 
+/// What all probes of one attempt from one address have in common.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Origin {
+    /// Our end of the flow.
+    hash: SipHash,
+    /// The source port.
+    pub(super) port: u16,
+    /// The attempt, if the port does not tell.
+    number: u8,
+}
+
+impl Origin {
+    /// The sequence number of the probe to this target.
+    #[inline]
+    pub(super) fn sequence(&self, destination: Ipv4Addr, port: u16) -> u32 {
+        let [p0, p1] = port.to_be_bytes();
+        let [d0, d1, d2, d3] = destination.octets();
+        self.hash.end(u64::from_le_bytes([d0, d1, d2, d3, p0, p1, self.number, 0]), LEN) as u32
+    }
+}
+
+/// Bytes that are hashed: a word of our end, of which the last two are zero, and of the target's end all but the byte that SipHash keeps.
+const LEN: u8 = 15;
+
 impl Cookie {
     /// Cookies under `key` for probes of 1 to `attempts` attempts.
     pub fn new(key: [u8; 16], ports: SourcePorts, attempts: u8) -> Self {
-        Self { hasher: SipHasher24::new_with_key(&key), ports, attempts }
+        Self { hash: SipHash::new(key), ports, attempts }
     }
 
     /// Where probes come from.
@@ -84,12 +113,16 @@ impl Cookie {
     /// Source port and sequence number of attempt `attempt` (from 1).
     #[inline]
     pub fn probe(&self, flow: Flow, attempt: u8) -> (u16, u32) {
+        let origin = self.origin(flow.source, attempt);
+        (origin.port, origin.sequence(flow.destination, flow.port))
+    }
+
+    /// What the probes of attempt `attempt` (from 1) from `source` have in common.
+    #[inline]
+    pub(super) fn origin(&self, source: Ipv4Addr, attempt: u8) -> Origin {
         match self.ports {
-            SourcePorts::Block { first, .. } => {
-                let port = first + u16::from(attempt - 1);
-                (port, self.hash(flow, port, 0))
-            }
-            SourcePorts::Fixed(port) => (port, self.hash(flow, port, attempt)),
+            SourcePorts::Block { first, .. } => self.from(source, first + u16::from(attempt - 1), 0),
+            SourcePorts::Fixed(port) => self.from(source, port, attempt),
         }
     }
 
@@ -100,24 +133,22 @@ impl Cookie {
             SourcePorts::Block { first, count } => {
                 let offset = source_port.checked_sub(first).filter(|&offset| offset < count)?;
                 let attempt = u8::try_from(offset + 1).ok().filter(|&attempt| attempt <= self.attempts)?;
-                (self.hash(flow, source_port, 0) == sequence).then_some(attempt)
+                let origin = self.from(flow.source, source_port, 0);
+                (origin.sequence(flow.destination, flow.port) == sequence).then_some(attempt)
             }
             SourcePorts::Fixed(port) => {
                 (port == source_port).then_some(())?;
-                (1..=self.attempts).find(|&attempt| self.hash(flow, port, attempt) == sequence)
+                let origin = self.from(flow.source, port, 0);
+                (1..=self.attempts).find(|&number| Origin { number, ..origin }.sequence(flow.destination, flow.port) == sequence)
             }
         }
     }
 
     #[inline]
-    fn hash(&self, flow: Flow, source_port: u16, attempt: u8) -> u32 {
-        let mut input = [0; 13];
-        input[..4].copy_from_slice(&flow.source.octets());
-        input[4..8].copy_from_slice(&flow.destination.octets());
-        input[8..10].copy_from_slice(&source_port.to_be_bytes());
-        input[10..12].copy_from_slice(&flow.port.to_be_bytes());
-        input[12] = attempt;
-        self.hasher.hash(&input) as u32
+    fn from(&self, source: Ipv4Addr, port: u16, number: u8) -> Origin {
+        let [p0, p1] = port.to_be_bytes();
+        let [s0, s1, s2, s3] = source.octets();
+        Origin { hash: self.hash.word(u64::from_le_bytes([s0, s1, s2, s3, p0, p1, 0, 0])), port, number }
     }
 }
 

@@ -31,12 +31,17 @@ impl HostPace {
     }
 
     /// When `host` may be asked.
+    #[inline]
     pub(super) fn due(&self, host: u64) -> Time {
+        if self.next.is_empty() {
+            return Time::ZERO;
+        }
         let next = self.next.get(host as usize % SLOTS).copied().unwrap_or(0);
         Time::from_nanos(next.saturating_sub(self.tolerance))
     }
 
     /// `host` is asked now.
+    #[inline]
     pub(super) fn spend(&mut self, host: u64, now: Time) {
         if let Some(next) = self.next.get_mut(host as usize % SLOTS) {
             *next = (*next).max(now.as_nanos()) + self.interval;

@@ -1,5 +1,6 @@
 //! When a probe was sent, without memory per probe: position in the order → time, in a small ring of marks.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -33,6 +34,15 @@ impl Marks {
         }
     }
 
+    /// As [`Self::sent`] for each of `positions`.
+    #[inline]
+    pub(super) fn all_sent(&self, positions: Range<u64>, now: Time) {
+        self.groups.all_sent(positions.clone(), now);
+        if let Some(newest) = &self.newest {
+            newest.all_sent(positions, now);
+        }
+    }
+
     /// When the probe at `position` left, if that is still known: not earlier than the truth by more than a group takes.
     #[inline]
     pub(super) fn time(&self, position: u64) -> Option<Time> {
@@ -63,6 +73,16 @@ impl Ring {
         let tag = group & TAG;
         if self.shift == 0 || entry.load(Ordering::Relaxed) & TAG != tag || position & ((1 << self.shift) - 1) == 0 {
             entry.store((now.as_nanos() / 1000) << 24 | tag, Ordering::Relaxed);
+        }
+    }
+
+    #[inline]
+    fn all_sent(&self, positions: Range<u64>, now: Time) {
+        // Within a group only the first may be one that is marked.
+        let mut position = positions.start;
+        while position < positions.end {
+            self.sent(position, now);
+            position = ((position >> self.shift) + 1) << self.shift;
         }
     }
 
@@ -122,6 +142,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn several_are_marked_as_each(rate in 1_000u64..100_000_000, runs in prop::collection::vec((0u64..3, 0u64..2000), 1..60)) {
+            let (one, all) = (Marks::new(u64::MAX, rate), Marks::new(u64::MAX, rate));
+            let (mut position, mut now) = (0, Time::ZERO);
+            for (skipped, count) in runs {
+                let first = position + skipped;
+                position = first + count;
+                now = now + Duration::from_micros(100);
+                (first..position).for_each(|position| one.sent(position, now));
+                all.all_sent(first..position, now);
+            }
+            for position in 0..position {
+                prop_assert_eq!(one.time(position), all.time(position));
+            }
+        }
+
         #[test]
         fn recent_positions_are_close(rate in 1_000u64..5_000_000, positions in 1u64..2_000_000) {
             let marks = Marks::new(u64::MAX, rate);

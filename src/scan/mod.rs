@@ -33,6 +33,7 @@ mod proof;
 mod ranges;
 pub mod rate;
 mod record;
+mod siphash;
 mod stage;
 mod survey;
 mod suspicion;

@@ -223,7 +223,7 @@ impl Prober {
                 let step = cursors.at(attempt);
                 let position = step * board.config.senders + self.sender;
                 let aim = ahead[usize::from(attempt) - 1].at(board, stage, position, attempt);
-                if let Some(&shot) = aim.shot(stage) {
+                if let Some(&shot) = aim.and_then(|aim| aim.shot(stage)) {
                     self.pending = Some(Pending { shot, attempt, step });
                     return Seek::Ready;
                 }
@@ -315,22 +315,34 @@ impl Source for Prober {
         for attempt in (1..=self.attempts).rev() {
             let (limit, _) = cursors.release(attempt, self.steps, now, self.delay);
             let (first, marks) = (cursors.at(attempt), stage.marks_of(self.sender, attempt));
-            let (mut step, mut room, before) = (first, true, left);
+            let counts = if attempt == 1 { stage.counts_all() } else { Some(false) };
+            // All steps from `unmarked` on have left.
+            let (mut step, mut unmarked, mut room, before) = (first, first, true, left);
             // Those passed over count too, or a scan whose targets have answered would not look at the clock.
             let limit = limit.min(first + most);
-            while room && left > 0 && step < limit {
-                let aim = ahead[usize::from(attempt) - 1].at(board, stage, step * board.config.senders + self.sender, attempt);
-                if let Some(shot) = aim.shot(stage) {
+            'run: while step < limit {
+                let position = step * board.config.senders + self.sender;
+                let run = ahead[usize::from(attempt) - 1].run(board, stage, position, attempt);
+                for aim in run.iter().take((limit - step) as usize) {
+                    if left == 0 {
+                        break 'run;
+                    }
+                    let Some(shot) = aim.shot(stage) else {
+                        marks.all_sent(unmarked..step, now);
+                        step += 1;
+                        unmarked = step;
+                        continue;
+                    };
                     room = put(shot);
                     if !room {
-                        break;
+                        break 'run;
                     }
-                    marks.sent(step, now);
-                    self.unpublished.targets += u64::from(attempt == 1 && stage.counts(shot.frame.port()));
+                    self.unpublished.targets += u64::from(counts.unwrap_or_else(|| stage.counts(shot.frame.port())));
                     left -= 1;
+                    step += 1;
                 }
-                step += 1;
             }
+            marks.all_sent(unmarked..step, now);
             if step > first {
                 cursors.advance(attempt, step, now);
             }

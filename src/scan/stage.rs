@@ -96,6 +96,12 @@ impl Stage {
         self.reported && self.presence.as_ref().is_none_or(|presence| presence.wanted().contains(port))
     }
 
+    /// Whether so all are, or none, whatever the port.
+    #[inline]
+    pub(super) fn counts_all(&self) -> Option<bool> {
+        if self.reported && self.presence.is_some() { None } else { Some(self.reported) }
+    }
+
     /// How many senders share its order.
     pub fn senders(&self) -> u64 {
         self.senders

@@ -16,7 +16,7 @@ impl Directory {
     /// For ascending keys.
     pub(crate) fn new(keys: &(impl ExactSizeIterator<Item = u64> + Clone)) -> Self {
         let (Some(base), Some(last)) = (keys.clone().next(), keys.clone().last()) else { return Self::default() };
-        let places = (PLACES_PER_KEY * keys.len()).next_power_of_two().min(MOST_PLACES);
+        let places = (PLACES_PER_KEY * keys.len()).next_power_of_two().clamp(LEAST_PLACES, MOST_PLACES);
         let bits = u64::BITS - (last - base).leading_zeros();
         let shift = bits.saturating_sub(places.ilog2());
         let mut below = Vec::with_capacity(places + 1);
@@ -37,20 +37,28 @@ impl Directory {
         let Some(&[low, high]) = self.below.get(place..).and_then(|below| below.first_chunk()) else {
             return (self.below.last().copied()? as usize).checked_sub(1);
         };
-        let (mut low, mut high) = (low as usize, high as usize);
-        while high - low > FEW {
-            let middle = low.midpoint(high);
-            if key(middle) <= number { low = middle + 1 } else { high = middle }
-        }
-        while low < high && key(low) <= number {
-            low += 1;
-        }
-        low.checked_sub(1)
+        let (low, high) = (low as usize, high as usize);
+        if low == high { low.checked_sub(1) } else { last_among(low, high, number, key) }
     }
+}
+
+/// Of the keys below `high`, the last that is not above `number`, as all below `low` are.
+#[inline(never)]
+fn last_among(mut low: usize, mut high: usize, number: u64, key: impl Fn(usize) -> u64) -> Option<usize> {
+    while high - low > FEW {
+        let middle = low.midpoint(high);
+        if key(middle) <= number { low = middle + 1 } else { high = middle }
+    }
+    while low < high && key(low) <= number {
+        low += 1;
+    }
+    low.checked_sub(1)
 }
 
 /// Then half of the places hold no key and few hold more than one.
 const PLACES_PER_KEY: usize = 2;
+/// 8 KiB of them. Where there are few keys a place that holds one is met so rarely that the processor foresees the way of nearly every search.
+const LEAST_PLACES: usize = 1 << 11;
 /// 512 KiB of them.
 const MOST_PLACES: usize = 1 << 17;
 /// So many keys are looked at one after the other.

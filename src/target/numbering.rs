@@ -49,12 +49,6 @@ impl Numbering {
         Some(Ipv4Addr::from_bits(span.first + (n as u32 - span.start)))
     }
 
-    /// As `nth` of several; what has no number here is `None`.
-    #[inline]
-    pub(super) fn nths<const N: usize>(&self, numbers: [u64; N]) -> [Option<Ipv4Addr>; N] {
-        numbers.map(|n| self.nth(n))
-    }
-
     #[inline]
     pub(super) fn position(&self, addr: Ipv4Addr) -> Option<u64> {
         let addr = addr.to_bits();

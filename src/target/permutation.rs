@@ -51,23 +51,36 @@ impl Permutation {
         value
     }
 
-    /// As [`Self::index`] for several positions, in half the time for each: a round waits for the one before, so the rounds of one position
-    /// leave the processor idle, and those of its neighbours fill it.
+    /// As [`Self::index`] for the positions `first`, `first + stride` and so on, in less than half the time for each: a round waits for the one
+    /// before, so the rounds of one position leave the processor idle, and those of its neighbour fill it.
     #[inline]
-    pub fn indices<const N: usize>(&self, positions: [u64; N]) -> [u64; N] {
-        let (mut highs, mut lows) = (positions.map(|value| value >> self.low_bits), positions.map(|value| value & self.low_mask));
+    pub fn indices(&self, first: u64, stride: u64, indices: &mut [u64]) {
+        let mut position = first;
+        let (groups, rest) = indices.as_chunks_mut();
+        for group in groups {
+            *group = self.lanes::<LANES>(std::array::from_fn(|lane| position + lane as u64 * stride));
+            position += LANES as u64 * stride;
+        }
+        for index in rest {
+            *index = self.index(position);
+            position += stride;
+        }
+    }
+
+    /// Of several positions, round by round.
+    #[inline]
+    fn lanes<const N: usize>(&self, positions: [u64; N]) -> [u64; N] {
+        let mut halves = positions.map(|position| (position >> self.low_bits, position & self.low_mask));
         for &[a, b] in self.keys.as_chunks().0 {
-            for (high, low) in highs.iter_mut().zip(&mut lows) {
-                (*high, *low) = self.pair(a, b, *high, *low);
+            halves = halves.map(|(high, low)| self.pair(a, b, high, low));
+        }
+        let mut indices = halves.map(|(high, low)| high << self.low_bits | low);
+        for index in &mut indices {
+            while *index >= self.len {
+                *index = self.forward(*index);
             }
         }
-        std::array::from_fn(|place| {
-            let mut value = highs[place] << self.low_bits | lows[place];
-            while value >= self.len {
-                value = self.forward(value);
-            }
-            value
-        })
+        indices
     }
 
     /// The position at which `index` is visited: the inverse of `index`.
@@ -144,6 +157,9 @@ impl RoundKey {
 /// Six, because four leave visible structure in spaces of a few hundred targets.
 const ROUNDS: usize = 6;
 
+/// Positions whose rounds go on side by side: for more there are no registers.
+const LANES: usize = 2;
+
 /// Below this a half would have too few values to mix.
 const MIN_LOW_BITS: u32 = 2;
 
@@ -184,8 +200,11 @@ mod tests {
                 prop_assert_eq!(order.position(index), position);
                 prop_assert!(order.index(order.position(position)) == position);
             }
-            let several: [u64; 8] = std::array::from_fn(|n| picks[n] % len);
-            prop_assert_eq!(order.indices(several), several.map(|position| order.index(position)));
+            let (first, stride) = (picks[0] % len, 1 + picks[1] % 1000);
+            let mut several = vec![0; ((len - 1 - first) / stride + 1).min(8) as usize];
+            order.indices(first, stride, &mut several);
+            let expected: Vec<u64> = (0..several.len() as u64).map(|n| order.index(first + n * stride)).collect();
+            prop_assert_eq!(several, expected);
         }
     }
 

@@ -78,12 +78,11 @@ impl TargetSpace {
         }
     }
 
-    /// Of several targets, which must be below `len`, the number of the address and, where that is IPv4's, address and port.
+    /// Of a target, which must be below `len`, the number of the address and, where that is IPv4's, address and port.
     #[inline]
-    pub fn ipv4_places<const N: usize>(&self, indices: [u64; N]) -> [(u64, Option<(Ipv4Addr, u16)>); N] {
-        let places = indices.map(|index| self.by_ports.divide(index));
-        let addrs = self.v4.nths(places.map(|(host, _)| host));
-        std::array::from_fn(|n| (places[n].0, addrs[n].and_then(|addr| Some((addr, self.ports.nth(places[n].1 as u32)?)))))
+    pub fn ipv4_place(&self, index: u64) -> (u64, Option<(Ipv4Addr, u16)>) {
+        let (host, port) = self.by_ports.divide(index);
+        (host, self.v4.nth(host).and_then(|addr| Some((addr, self.ports.nth(port as u32)?))))
     }
 
     /// The inverse of `get`.
@@ -228,7 +227,7 @@ mod tests {
             for pick in picks {
                 let index = pick % space.len();
                 let target = space.get(index);
-                let v4 = space.ipv4_places([index])[0];
+                let v4 = space.ipv4_place(index);
                 prop_assert_eq!(v4.0, space.host_of(index));
                 prop_assert_eq!(v4.1.map(|(addr, port)| Target { addr: addr.into(), port }), Some(target).filter(|target| target.addr.is_ipv4()));
                 prop_assert_eq!(space.index_of(target), Some(index));

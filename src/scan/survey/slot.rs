@@ -51,28 +51,44 @@ impl Survey {
         let share = if self.responders.is_empty() { 0.0 } else { self.share };
         let end = blocks.positions(block).end.min(tour.position + most);
         let marks = stage.marks_of(0, tour.pass);
-        let mut position = tour.position;
-        while position < end {
-            let aim = ahead.at(board, stage, position, tour.pass);
-            if let Some(shot) = aim.shot(stage) {
-                if !std::mem::replace(&mut tour.is_drawn, true) {
-                    lot = Some(random.random()).filter(|&lot| lot < share || lot >= AUDITS_FROM);
+        let counts = if tour.pass == 1 { stage.counts_all() } else { Some(false) };
+        let (mut position, mut is_drawn) = (tour.position, tour.is_drawn);
+        // All from there on have left.
+        let mut unmarked = position;
+        'run: while position < end {
+            for aim in ahead.run(board, stage, position, tour.pass).iter().take((end - position) as usize) {
+                let Some(shot) = aim.shot(stage) else {
+                    marks.all_sent(unmarked..position, now);
+                    position += 1;
+                    unmarked = position;
+                    continue;
+                };
+                if !std::mem::replace(&mut is_drawn, true) {
+                    let drawn = random.random();
+                    if drawn < share || drawn >= AUDITS_FROM {
+                        lot = Some(drawn);
+                        break 'run;
+                    }
                 }
-                if lot.is_some() || host_pace.due(aim.host) > now {
-                    break;
+                if host_pace.due(aim.host) > now {
+                    break 'run;
                 }
                 room = put(shot);
                 if !room {
-                    break;
+                    break 'run;
                 }
-                tour.is_drawn = false;
+                is_drawn = false;
                 host_pace.spend(aim.host, now);
-                marks.sent(position, now);
-                self.unpublished.targets += u64::from(tour.pass == 1 && stage.counts(shot.frame.port()));
+                if counts.is_none() {
+                    self.unpublished.targets += u64::from(stage.counts(shot.frame.port()));
+                }
                 sent += 1;
+                position += 1;
             }
-            position += 1;
         }
+        tour.is_drawn = is_drawn;
+        marks.all_sent(unmarked..position, now);
+        self.unpublished.targets += if counts == Some(true) { sent } else { 0 };
         if let Some(last) = position.checked_sub(1).filter(|last| *last >= tour.position) {
             tour.passed(stage, last);
         }
@@ -173,7 +189,7 @@ impl Survey {
             }
             let position = tour.position;
             let aim = ahead.at(board, stage, position, tour.pass);
-            let (shot, host) = (aim.shot(stage).copied(), aim.host);
+            let (shot, host) = aim.map_or((None, 0), |aim| (aim.shot(stage).copied(), aim.host));
             let due = host_pace.due(host);
             if shot.is_some() && due > now {
                 // The next would wait for the same host soon: in a uniform order all get on evenly.

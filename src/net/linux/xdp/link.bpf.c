@@ -112,23 +112,20 @@ volatile const __u8 numbers;
 		v2 += v1; v1 = ROTATE(v1, 17); v1 ^= v2; v2 = ROTATE(v2, 32); \
 	} while (0)
 
-/* SipHash-2-4 of our address, the other's, our port, its port, and a number: 13 bytes. */
+/* SipHash-1-3 of our address, our port, two bytes of zero, the other's address, its port, and a number: 15 bytes. */
 static __always_inline __u32 proof(__be32 ours, __be32 theirs, __be16 our_port, __be16 their_port, __u8 number)
 {
-	__u64 first = (__u64)ours | (__u64)theirs << 32;
-	__u64 last = (__u64)our_port | (__u64)their_port << 16 | (__u64)number << 32 | 13ULL << 56;
+	__u64 first = (__u64)ours | (__u64)our_port << 32;
+	__u64 last = (__u64)theirs | (__u64)their_port << 32 | (__u64)number << 48 | 15ULL << 56;
 	__u64 v0 = key0 ^ 0x736f6d6570736575ULL, v1 = key1 ^ 0x646f72616e646f6dULL;
 	__u64 v2 = key0 ^ 0x6c7967656e657261ULL, v3 = key1 ^ 0x7465646279746573ULL;
 	v3 ^= first;
 	ROUND();
-	ROUND();
 	v0 ^= first;
 	v3 ^= last;
 	ROUND();
-	ROUND();
 	v0 ^= last;
 	v2 ^= 0xff;
-	ROUND();
 	ROUND();
 	ROUND();
 	ROUND();

@@ -5,7 +5,7 @@ use std::hash::Hasher;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use siphasher::sip::SipHasher24;
+use siphasher::sip::SipHasher13;
 
 use crate::net::link::{Engine, Link, LinkKind, LinkOptions, Proof, tap};
 use crate::net::linux::testbed::{PORT, index, isolated, options, put, veth, wiring};
@@ -54,13 +54,13 @@ fn segment(port: u16, flags: u8, acknowledgement: u32) -> TcpSegment {
 
 /// What a reply to [`PORT`] + 1 from `port` there has to acknowledge.
 fn proof(port: u16, number: u8) -> u32 {
-    let mut input = [0; 13];
+    let mut input = [0; 15];
     input[..4].copy_from_slice(&HERE.octets());
-    input[4..8].copy_from_slice(&THERE.octets());
-    input[8..10].copy_from_slice(&(PORT + 1).to_be_bytes());
-    input[10..12].copy_from_slice(&port.to_be_bytes());
-    input[12] = number;
-    let mut hasher = SipHasher24::new_with_key(&KEY);
+    input[4..6].copy_from_slice(&(PORT + 1).to_be_bytes());
+    input[8..12].copy_from_slice(&THERE.octets());
+    input[12..14].copy_from_slice(&port.to_be_bytes());
+    input[14] = number;
+    let mut hasher = SipHasher13::new_with_key(&KEY);
     hasher.write(&input);
     (hasher.finish() as u32).wrapping_add(1)
 }
