@@ -80,7 +80,9 @@ mod tests {
             ("2001:db8::ffff", &["2001:db8::ffff"], &["2001:db8::ffff"]),
         ] {
             let mut held = Held::default();
-            hosts(kept).iter().for_each(|host| held.keep(host));
+            for host in hosts(kept) {
+                held.keep(&host);
+            }
             let released: Vec<(IpAddr, HostRecord)> =
                 held.ascending(first.parse().unwrap()).map(|kept| (kept.addr, kept.host().unwrap())).collect();
             assert_eq!(released, hosts(told).into_iter().map(|host| (host.addr, host)).collect::<Vec<_>>());
