@@ -16,13 +16,35 @@ pub(super) fn address(text: &mut Vec<u8>, addr: IpAddr) {
         _ = write!(text, "{addr}");
         return;
     };
-    for (place, octet) in v4.octets().into_iter().enumerate() {
-        if place > 0 {
-            text.push(b'.');
-        }
-        number(text, octet.into());
+    let mut dotted = [0; 16];
+    let mut len = 0;
+    for octet in v4.octets() {
+        let (digits, more) = OCTETS[usize::from(octet)];
+        dotted[len..len + 4].copy_from_slice(&digits);
+        len += more;
     }
+    // All of them, for a number of bytes that is known beforehand is no call; less what stands after the last digit.
+    let whole = text.len() + len - 1;
+    text.extend(dotted);
+    text.truncate(whole);
 }
+
+/// Of each octet its digits with a point after them, and how many bytes that is.
+static OCTETS: [([u8; 4], usize); 256] = {
+    let mut octets = [([b'.'; 4], 2); 256];
+    let mut octet = 0;
+    while octet < octets.len() {
+        let [hundreds, tens, ones] = [octet / 100, octet / 10 % 10, octet % 10];
+        let [hundreds, tens, ones] = [b'0' + hundreds as u8, b'0' + tens as u8, b'0' + ones as u8];
+        octets[octet] = match octet {
+            0..10 => ([ones, b'.', 0, 0], 2),
+            10..100 => ([tens, ones, b'.', 0], 3),
+            _ => ([hundreds, tens, ones, b'.'], 4),
+        };
+        octet += 1;
+    }
+    octets
+};
 
 /// Whole microseconds as seconds with a fraction: the shortest digits that a double of this value is read back from.
 pub(super) fn seconds(text: &mut Vec<u8>, span: Duration) {

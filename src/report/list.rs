@@ -2,22 +2,25 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use super::digits;
 use super::gathered::Gathered;
 use super::{Epoch, Escaped, Report, hidden, is_answer};
-use crate::scan::{Finding, HostRecord, ScanRecord, Summary};
+use crate::scan::{Finding, HostRecord, ScanRecord, Summary, Suspicion};
 
 /// Writes masscan's list. Times are whole Unix seconds.
 pub struct List {
     out: Gathered,
     epoch: Epoch,
+    /// What was said last against a host: all hosts of a range that answers alike have the same said.
+    suspicion: Option<(Suspicion, String)>,
 }
 
 impl List {
     /// A list written to `out`.
     pub fn new(out: Box<dyn Write + Send>) -> Self {
-        Self { out: Gathered::new(out), epoch: Epoch::default() }
+        Self { out: Gathered::new(out), epoch: Epoch::default(), suspicion: None }
     }
 
     fn port(&mut self, finding: &Finding) -> io::Result<()> {
@@ -31,6 +34,20 @@ impl List {
             digits::address(line, target.addr);
             line.push(b' ');
             digits::number(line, seconds);
+            line.push(b'\n');
+        })
+    }
+
+    fn suspect(&mut self, addr: IpAddr, suspicion: Suspicion) -> io::Result<()> {
+        let (_, words) = match self.suspicion.take() {
+            Some(said) if said.0 == suspicion => self.suspicion.insert(said),
+            _ => self.suspicion.insert((suspicion, suspicion.to_string())),
+        };
+        self.out.record(|line| {
+            line.extend(b"# suspect ");
+            digits::address(line, addr);
+            line.extend(b": ");
+            line.extend(words.as_bytes());
             line.push(b'\n');
         })
     }
@@ -53,7 +70,7 @@ impl Report for List {
     fn host(&mut self, host: &HostRecord) -> io::Result<()> {
         host.ports.iter().filter(|finding| !is_answer(finding)).try_for_each(|finding| self.port(finding))?;
         match host.suspect {
-            Some(suspicion) => self.out.write_all(format!("# suspect {}: {suspicion}\n", host.addr).as_bytes()),
+            Some(suspicion) => self.suspect(host.addr, suspicion),
             None => Ok(()),
         }
     }

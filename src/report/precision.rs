@@ -20,12 +20,14 @@ impl Recorded for ScanRecord {
 }
 
 impl Recorded for Finding {
+    #[inline]
     fn recorded(self) -> Self {
         Self { rtt: self.rtt.map(Recorded::recorded), time: self.time.recorded(), ..self }
     }
 }
 
 impl Recorded for HostRecord {
+    #[inline]
     fn recorded(mut self) -> Self {
         self.rtt = self.rtt.map(Recorded::recorded);
         self.ports.iter_mut().for_each(|finding| *finding = finding.recorded());
@@ -54,12 +56,14 @@ impl Recorded for Summary {
 }
 
 impl Recorded for Duration {
+    #[inline]
     fn recorded(self) -> Self {
         Self::from_micros(u64::try_from(self.as_micros()).unwrap_or(u64::MAX))
     }
 }
 
 impl Recorded for Time {
+    #[inline]
     fn recorded(self) -> Self {
         Self::from_nanos(self.as_nanos() / 1_000 * 1_000)
     }

@@ -4,11 +4,11 @@ use crate::scan::{HostRecord, Reason, State};
 
 /// How many ports are in a state for a reason without being recorded singly; most first.
 pub(super) fn rest_of(host: &HostRecord, state: State) -> Vec<(Reason, u64)> {
-    let silent = (Reason::NoResponse, host.unanswered);
+    let silent = Some((Reason::NoResponse, host.unanswered)).filter(|(_, count)| *count > 0);
     let counts: Vec<(Reason, u64)> = match state {
         State::Open => Vec::new(),
         State::Closed => host.closed.iter().map(|(reason, count)| (*reason, *count)).collect(),
-        State::Filtered => host.filtered.iter().map(|(reason, count)| (*reason, *count)).chain([silent]).collect(),
+        State::Filtered => host.filtered.iter().map(|(reason, count)| (*reason, *count)).chain(silent).collect(),
     };
     let listed = |reason| host.ports.iter().filter(|port| port.outcome.state == state && port.outcome.reason == reason).count() as u64;
     let mut rest: Vec<(Reason, u64)> = counts.into_iter().map(|(reason, count)| (reason, count.saturating_sub(listed(reason)))).collect();

@@ -18,12 +18,14 @@ use crate::target::{Target, services};
 pub struct Text {
     out: Gathered,
     style: Style,
+    /// The block of a host under way, used again.
+    block: String,
 }
 
 impl Text {
     /// Text written to `out` in a style.
     pub fn new(out: Box<dyn Write + Send>, style: Style) -> Self {
-        Self { out: Gathered::new(out), style }
+        Self { out: Gathered::new(out), style, block: String::new() }
     }
 }
 
@@ -50,7 +52,9 @@ impl Report for Text {
     }
 
     fn host(&mut self, host: &HostRecord) -> io::Result<()> {
-        self.out.write_all(block::of(host, self.style).as_bytes())
+        self.block.clear();
+        block::append(&mut self.block, host, self.style);
+        self.out.write_all(self.block.as_bytes())
     }
 
     fn flush(&mut self) -> io::Result<()> {

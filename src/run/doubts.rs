@@ -1,11 +1,14 @@
 //! Hosts that something else may be answering for: which of them wait for a verdict, and what it is.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use foldhash::{HashMap, HashMapExt};
+
+use super::held::{Held, Kept};
 use super::request::Request;
-use crate::scan::{ControlPorts, Finding, HostRecord, Packed, Ranges, Seen, State, Suspicion, is_often_open, unpacked};
+use crate::scan::{ControlPorts, Finding, HostRecord, Ranges, Seen, State, Suspicion, is_often_open};
 
 /// Doubts about hosts of a scan. A host under none goes out as soon as it is settled; others wait for the end or their acquittal.
 pub(super) struct Doubts {
@@ -15,8 +18,8 @@ pub(super) struct Doubts {
     /// Control ports found open, by host.
     open_controls: HashMap<IpAddr, Vec<u16>>,
     ranges: Ranges,
-    /// Hosts that wait, packed: of a scan in which everything answers alike, all do. By the first address of their range.
-    held: BTreeMap<IpAddr, Vec<u8>>,
+    /// Hosts that wait: of a scan in which everything answers alike, all do. By the first address of their range.
+    held: HashMap<IpAddr, Held>,
     /// The share of targets that was asked at moments gone by, oldest first.
     asked_by: VecDeque<(Duration, f64)>,
     /// From this share on ranges are looked through again.
@@ -31,7 +34,7 @@ impl Doubts {
             controls: ControlPorts::draw(seed, &request.ports, request.canary),
             open_controls: HashMap::new(),
             ranges: Ranges::new(request.addresses.clone(), &request.ports),
-            held: BTreeMap::new(),
+            held: HashMap::new(),
             asked_by: VecDeque::new(),
             next_look: 0.0,
         }
@@ -63,7 +66,8 @@ impl Doubts {
 
     /// The hosts that were kept because of their range.
     fn acquit(&mut self, addr: Ipv4Addr) -> Vec<HostRecord> {
-        self.held.remove(&range(addr.into())).map_or_else(Vec::new, |held| ascending(&held))
+        let first = range(addr.into());
+        self.held.remove(&first).into_iter().flat_map(|held| held.ascending(first)).filter_map(|kept| kept.host()).collect()
     }
 
     /// The answer to a probe that is not among the scan's targets: the `--canary`'s or a control port's.
@@ -73,20 +77,21 @@ impl Doubts {
         }
     }
 
-    /// Passes a settled host on, or keeps it because more will be known about it.
-    pub(super) fn settle(&mut self, host: HostRecord) -> Option<HostRecord> {
-        let open = open(&host).count() as u64;
+    /// Keeps a settled host about which more will be known; whether it is such a one.
+    pub(super) fn keep(&mut self, host: &HostRecord) -> bool {
+        let open = open(host).count() as u64;
         let waits = (is_often_open(self.asked, open) && !self.controls.are_asked()) || (open > 0 && self.ranges.is_in_question(host.addr));
-        if !waits {
-            return Some(host);
+        if waits {
+            self.held.entry(range(host.addr)).or_default().keep(host);
         }
-        host.pack(self.held.entry(range(host.addr)).or_default());
-        None
+        waits
     }
 
     /// The hosts that are still kept, ascending: all is known now.
-    pub(super) fn release(&mut self) -> impl Iterator<Item = HostRecord> + use<> {
-        std::mem::take(&mut self.held).into_values().flat_map(|held| ascending(&held))
+    pub(super) fn release(&mut self) -> impl Iterator<Item = Kept> + use<> {
+        let mut held: Vec<_> = std::mem::take(&mut self.held).into_iter().collect();
+        held.sort_unstable_by_key(|(first, _)| *first);
+        held.into_iter().flat_map(|(first, held)| held.ascending(first))
     }
 
     /// What is known against a host.
@@ -112,13 +117,6 @@ fn range(addr: IpAddr) -> IpAddr {
         IpAddr::V4(addr) => Ranges::around(addr).0.into(),
         IpAddr::V6(_) => addr,
     }
-}
-
-/// Packed hosts by their addresses.
-fn ascending(held: &[u8]) -> Vec<HostRecord> {
-    let mut hosts: Vec<HostRecord> = unpacked(held).collect();
-    hosts.sort_unstable_by_key(|host| host.addr);
-    hosts
 }
 
 /// What was asked so long ago has answered or will not: the longest patience with a probe.
@@ -171,16 +169,16 @@ mod tests {
     fn a_host_that_is_open_all_over_waits_for_its_control_probes() {
         let mut doubts = doubts("1-100");
         let honest = host((1..=50).map(|port| finding(1, port, Some(512))).collect());
-        assert_eq!(doubts.settle(honest.clone()), Some(honest));
+        assert!(!doubts.keep(&honest));
         let busy = host((1..=51).map(|port| finding(2, port, Some(512))).collect());
-        assert_eq!(doubts.settle(busy.clone()), None);
+        assert!(doubts.keep(&busy));
         let controls: Vec<u16> = doubts.controls.ports().iter().collect();
         controls[1..].iter().for_each(|&port| doubts.see_beside(&finding(2, port, Some(512))));
         doubts.see_beside(&finding(2, controls[0], None));
         assert_eq!(doubts.verdict(&busy), None, "one of five is closed");
         doubts.see_beside(&finding(2, controls[0], Some(512)));
         assert_eq!(doubts.verdict(&busy), Some(Suspicion::ControlPorts));
-        assert_eq!(doubts.release().collect::<Vec<_>>(), [busy]);
+        assert_eq!(doubts.release().filter_map(|kept| kept.host()).collect::<Vec<_>>(), [busy]);
     }
 
     #[test]
@@ -189,7 +187,7 @@ mod tests {
         let open = |ports: &mut dyn Iterator<Item = u16>| host(ports.map(|port| finding(1, port, Some(512))).collect());
         let (all, half) = (open(&mut (1..=65_535)), open(&mut (1..=40_000)));
         assert_eq!((doubts.verdict(&all), doubts.verdict(&half)), (Some(Suspicion::ControlPorts), None));
-        assert_eq!(doubts.settle(all.clone()), Some(all), "nothing more will be known");
+        assert!(!doubts.keep(&all), "nothing more will be known");
     }
 
     #[test]
@@ -207,12 +205,12 @@ mod tests {
         for last in 1..=3 {
             let answer = finding(last, 80, Some(512));
             assert!(doubts.see(&answer).is_empty());
-            assert_eq!(doubts.settle(host(vec![answer])), None);
+            assert!(doubts.keep(&host(vec![answer])));
         }
         let released = doubts.see(&finding(4, 80, None));
         assert_eq!(released.iter().map(|host| host.addr).collect::<Vec<_>>(), [1, 2, 3].map(|last| IpAddr::from([10, 0, 0, last])));
         let late = host(vec![finding(5, 80, Some(512))]);
-        assert_eq!(doubts.settle(late.clone()), Some(late));
+        assert!(!doubts.keep(&late));
         assert_eq!(doubts.release().count(), 0);
     }
 
@@ -221,7 +219,7 @@ mod tests {
         let mut doubts = doubts("80");
         let answer = finding(1, 80, Some(512));
         doubts.see(&answer);
-        assert_eq!(doubts.settle(host(vec![answer])), None);
+        assert!(doubts.keep(&host(vec![answer])));
         let released = [(0, 0.0), (2, 0.05), (4, 0.1), (6, 0.15), (8, 0.2)]
             .map(|(seconds, share)| doubts.progress(Duration::from_secs(seconds), share).len());
         assert_eq!(released, [0, 0, 0, 0, 1], "a tenth of the scan is four seconds old after eight");

@@ -1,8 +1,10 @@
 //! Findings grouped by host: what is known of each host until nothing more will be learned about it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
+
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use super::request::{Event, Show};
 use crate::packet::MacAddr;

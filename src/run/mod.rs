@@ -10,6 +10,7 @@ mod connect_controls;
 mod diary;
 mod discovery;
 mod doubts;
+mod held;
 mod ledger;
 mod left;
 mod lockstep;

@@ -1,9 +1,11 @@
 //! The reporting side of a scan, on the caller's thread: findings become hosts, hosts get their names, counters become progress.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+
+use foldhash::HashSet;
 
 use super::doubts::Doubts;
 use super::ledger::{Ledger, Roll};
@@ -42,7 +44,7 @@ impl Outlet<'_> {
             let answers = host.ports.iter().filter(|finding| finding.outcome.reason != Reason::NoResponse);
             answers.for_each(|finding| (self.events)(Event::Finding(*finding)));
         }
-        (self.events)(Event::Host(Box::new(host)));
+        (self.events)(Event::Host(host));
     }
 }
 
@@ -55,7 +57,7 @@ impl<'a> Reporter<'a> {
             doubts: Doubts::new(request, seed),
             show,
             names: resolver.map(|resolver| ReverseLookup::start(&resolver)),
-            asked: HashSet::new(),
+            asked: HashSet::default(),
             nameless: VecDeque::new(),
             outlet: Outlet { events, hides_suspects: hide_suspect, suspects: 0 },
         }
@@ -75,7 +77,7 @@ impl<'a> Reporter<'a> {
             self.host(host);
         }
         if let Some(host) = self.ledger.enter(finding, mac, self.outlet.events)
-            && let Some(host) = self.doubts.settle(host)
+            && !self.doubts.keep(&host)
         {
             self.host(host);
         }
@@ -112,8 +114,8 @@ impl<'a> Reporter<'a> {
     }
 
     /// A host is settled: it goes out as soon as its name is known, or known not to be.
-    fn host(&mut self, host: HostRecord) {
-        let host = HostRecord { suspect: self.doubts.verdict(&host), ..host };
+    fn host(&mut self, mut host: HostRecord) {
+        host.suspect = self.doubts.verdict(&host);
         if self.names.is_some() && self.asked.contains(&host.addr) {
             self.nameless.push_back(host);
             self.release();
@@ -177,20 +179,19 @@ impl<'a> Reporter<'a> {
         nameless.into_iter().for_each(&mut out);
         rest.sort_unstable_by_key(|host| host.addr);
         let mut rest = rest.into_iter().peekable();
-        // Hosts that were held are as many as the scan has: they are unpacked one range at a time.
-        let mut rest = std::iter::from_fn(move || match (rest.peek(), held.peek()) {
-            (Some(one), Some(other)) if one.addr < other.addr => rest.next(),
-            (_, Some(_)) => held.next(),
-            _ => rest.next(),
-        })
-        .peekable();
-        ledger.close(mac, roll, |host| {
-            while let Some(earlier) = rest.next_if(|other| other.addr < host.addr) {
-                out(earlier);
+        let mut earlier = |than: Option<IpAddr>, out: &mut dyn FnMut(HostRecord)| loop {
+            let due = |addr: Option<IpAddr>| addr.filter(|addr| than.is_none_or(|than| *addr < than));
+            match (due(rest.peek().map(|host| host.addr)), due(held.peek().map(|kept| kept.addr))) {
+                (None, None) => return,
+                (Some(one), other) if other.is_none_or(|other| one < other) => rest.next().into_iter().for_each(&mut *out),
+                _ => held.next().and_then(|kept| kept.host()).into_iter().for_each(&mut *out),
             }
+        };
+        ledger.close(mac, roll, |host| {
+            earlier(Some(host.addr), &mut out);
             out(host);
         });
-        rest.for_each(out);
+        earlier(None, &mut out);
         outlet.suspects
     }
 }

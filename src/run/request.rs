@@ -319,7 +319,7 @@ pub enum Event {
     /// A port was learned (open ones, and others as [`Show`] asks).
     Finding(Finding),
     /// A host is settled.
-    Host(Box<HostRecord>),
+    Host(HostRecord),
     /// The rate of a SYN scan changed.
     Rate(RateChange),
     /// How far it is.

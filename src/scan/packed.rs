@@ -3,6 +3,8 @@
 //! Numbers are little-endian in groups of seven bits, the highest bit of a byte saying that more follow (LEB128); what is not known takes no
 //! byte but a bit. A finding takes some 20 bytes, a host without ports a dozen.
 
+mod tail;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -13,6 +15,7 @@ use super::suspicion::Suspicion;
 use crate::packet::MacAddr;
 use crate::target::Target;
 use crate::time::Time;
+use tail::Tail;
 
 /// A value that is packed into bytes and taken out of them again as it was.
 pub trait Packed: Sized {
@@ -31,22 +34,25 @@ impl Packed for Finding {
     fn pack(&self, bytes: &mut Vec<u8>) {
         let Self { target, outcome, ttl, window, rtt, attempt, time } = *self;
         let known = [(ttl.is_some(), TTL), (window.is_some(), WINDOW), (rtt.is_some(), RTT), (outcome.reason_addr.is_some(), REASON_ADDR)];
-        let known = bits(known);
-        bytes.extend([known, attempt]);
-        put_addr(bytes, target.addr);
-        bytes.extend(target.port.to_le_bytes());
-        bytes.push(position(&STATES, outcome.state) << 6 | position(&Reason::ALL, outcome.reason));
+        let mut tail = Tail::of(bytes);
+        tail.put([bits(known), attempt]);
+        tail.addr(target.addr);
+        tail.put(target.port.to_le_bytes());
+        tail.put([(outcome.state as u8) << 6 | outcome.reason as u8]);
         if let Some(addr) = outcome.reason_addr {
-            put_addr(bytes, addr);
+            tail.addr(addr);
         }
-        bytes.extend(ttl);
+        if let Some(ttl) = ttl {
+            tail.put([ttl]);
+        }
         if let Some(window) = window {
-            bytes.extend(window.to_le_bytes());
+            tail.put(window.to_le_bytes());
         }
         if let Some(rtt) = rtt {
-            put_span(bytes, rtt);
+            tail.span(rtt);
         }
-        put(bytes, time.as_nanos());
+        tail.number(time.as_nanos());
+        tail.end();
     }
 
     fn unpack(bytes: &mut &[u8]) -> Option<Self> {
@@ -70,7 +76,9 @@ const REASON_ADDR: u8 = 8;
 
 impl Packed for u64 {
     fn pack(&self, bytes: &mut Vec<u8>) {
-        put(bytes, *self);
+        let mut tail = Tail::of(bytes);
+        tail.number(*self);
+        tail.end();
     }
 
     fn unpack(bytes: &mut &[u8]) -> Option<Self> {
@@ -80,47 +88,7 @@ impl Packed for u64 {
 
 impl Packed for HostRecord {
     fn pack(&self, bytes: &mut Vec<u8>) {
-        let Self { addr, state, reason, mac, names, rtt, ports, closed, filtered, unanswered, not_probed, suspect } = self;
-        let known = bits([(rtt.is_some(), RTT), (mac.is_some(), MAC), (suspect.is_some(), SUSPECT)]);
-        bytes.extend([known, position(&HOST_STATES, *state), position(&Reason::ALL, *reason)]);
-        put_addr(bytes, *addr);
-        if let Some(mac) = mac {
-            bytes.extend(mac.0);
-        }
-        if let Some(rtt) = rtt {
-            put_span(bytes, *rtt);
-        }
-        put(bytes, names.len() as u64);
-        for name in names {
-            put(bytes, name.len() as u64);
-            bytes.extend(name.as_bytes());
-        }
-        put(bytes, ports.len() as u64);
-        for port in ports {
-            port.pack(bytes);
-        }
-        for counts in [closed, filtered] {
-            put(bytes, counts.len() as u64);
-            for (reason, count) in counts {
-                bytes.push(position(&Reason::ALL, *reason));
-                put(bytes, *count);
-            }
-        }
-        put(bytes, *unanswered);
-        put(bytes, *not_probed);
-        match *suspect {
-            None => {}
-            Some(Suspicion::ControlPorts) => bytes.push(0),
-            Some(Suspicion::ZeroWindow(ports)) => {
-                bytes.push(1);
-                put(bytes, ports);
-            }
-            Some(Suspicion::UniformRange { neighbours, ttl, window }) => {
-                bytes.extend([2, ttl]);
-                bytes.extend(window.to_le_bytes());
-                put(bytes, neighbours);
-            }
-        }
+        pack_host(self, &self.ports, bytes);
     }
 
     fn unpack(bytes: &mut &[u8]) -> Option<Self> {
@@ -135,7 +103,12 @@ impl Packed for HostRecord {
             *bytes = rest;
             String::from_utf8(name.to_vec()).ok()
         })?;
-        let ports = many(bytes, Finding::unpack)?;
+        let count = number(bytes)?;
+        // Room for those that can be there, whatever their number claims.
+        let mut ports = Vec::with_capacity(count.min((bytes.len() / LEAST_FINDING) as u64) as usize);
+        for _ in 0..count {
+            ports.push(Finding::unpack(bytes)?);
+        }
         let mut counts = || -> Option<BTreeMap<Reason, u64>> {
             many(bytes, |bytes| Some((*Reason::ALL.get(usize::from(take::<1>(bytes)?[0]))?, number(bytes)?)))
         };
@@ -146,8 +119,63 @@ impl Packed for HostRecord {
     }
 }
 
+impl HostRecord {
+    /// As [`Packed::pack`] packs it, without its ports.
+    pub(crate) fn pack_without_ports(&self, bytes: &mut Vec<u8>) {
+        pack_host(self, &[], bytes);
+    }
+}
+
+fn pack_host(host: &HostRecord, ports: &[Finding], bytes: &mut Vec<u8>) {
+    let HostRecord { addr, state, reason, mac, names, rtt, closed, filtered, unanswered, not_probed, suspect, .. } = host;
+    let known = bits([(rtt.is_some(), RTT), (mac.is_some(), MAC), (suspect.is_some(), SUSPECT)]);
+    let mut tail = Tail::of(bytes);
+    tail.put([known, *state as u8, *reason as u8]);
+    tail.addr(*addr);
+    if let Some(mac) = mac {
+        tail.put(mac.0);
+    }
+    if let Some(rtt) = rtt {
+        tail.span(*rtt);
+    }
+    tail.number(names.len() as u64);
+    for name in names {
+        tail.number(name.len() as u64);
+        tail.whole().extend(name.as_bytes());
+    }
+    tail.number(ports.len() as u64);
+    for port in ports {
+        port.pack(tail.whole());
+    }
+    for counts in [closed, filtered] {
+        tail.number(counts.len() as u64);
+        for (reason, count) in counts {
+            tail.put([*reason as u8]);
+            tail.number(*count);
+        }
+    }
+    tail.number(*unanswered);
+    tail.number(*not_probed);
+    match *suspect {
+        None => {}
+        Some(Suspicion::ControlPorts) => tail.put([0]),
+        Some(Suspicion::ZeroWindow(ports)) => {
+            tail.put([1]);
+            tail.number(ports);
+        }
+        Some(Suspicion::UniformRange { neighbours, ttl, window }) => {
+            tail.put([2, ttl]);
+            tail.put(window.to_le_bytes());
+            tail.number(neighbours);
+        }
+    }
+    tail.end();
+}
+
 const MAC: u8 = 16;
 const SUSPECT: u8 = 32;
+/// Bytes of a finding of which nothing is known but what every one has.
+const LEAST_FINDING: usize = 11;
 
 fn take_suspicion(bytes: &mut &[u8]) -> Option<Suspicion> {
     Some(match take(bytes)? {
@@ -171,19 +199,6 @@ fn bits<const N: usize>(all: [(bool, u8); N]) -> u8 {
     all.into_iter().filter(|(holds, _)| *holds).fold(0, |bits, (_, bit)| bits | bit)
 }
 
-/// Its place among all, of which there are few.
-fn position<T: Copy + PartialEq>(all: &[T], one: T) -> u8 {
-    all.iter().position(|other| *other == one).unwrap_or_default() as u8
-}
-
-fn put(bytes: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-}
-
 fn number(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {
@@ -196,26 +211,8 @@ fn number(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// 584 years of nanoseconds are enough.
-fn put_span(bytes: &mut Vec<u8>, span: Duration) {
-    put(bytes, u64::try_from(span.as_nanos()).unwrap_or(u64::MAX));
-}
-
 fn take_span(bytes: &mut &[u8]) -> Option<Duration> {
     number(bytes).map(Duration::from_nanos)
-}
-
-fn put_addr(bytes: &mut Vec<u8>, addr: IpAddr) {
-    match addr {
-        IpAddr::V4(addr) => {
-            let [a, b, c, d] = addr.octets();
-            bytes.extend([4, a, b, c, d]);
-        }
-        IpAddr::V6(addr) => {
-            bytes.push(6);
-            bytes.extend(addr.octets());
-        }
-    }
 }
 
 fn take_addr(bytes: &mut &[u8]) -> Option<IpAddr> {
@@ -319,12 +316,9 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_has_a_place_of_its_own() {
-        let places: Vec<u8> = Reason::ALL.iter().map(|reason| position(&Reason::ALL, *reason)).collect();
-        assert_eq!(places, (0..Reason::ALL.len() as u8).collect::<Vec<_>>());
-        assert!(
-            Reason::ALL.iter().all(|reason| Reason::ALL[*reason as usize] == *reason),
-            "none is left out, so none is taken for another"
-        );
+    fn every_word_has_a_place_of_its_own() {
+        assert_eq!(Reason::ALL.map(|reason| reason as usize), std::array::from_fn(|place| place));
+        assert_eq!(STATES.map(|state| state as usize), [0, 1, 2]);
+        assert_eq!(HOST_STATES.map(|state| state as usize), [0, 1, 2, 3, 4]);
     }
 }

@@ -1,8 +1,9 @@
 //! Ranges whose addresses all answer alike: one machine answers for them.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv4Addr};
+
+use foldhash::{HashMap, HashMapExt};
 
 use super::outcome::{Finding, State};
 use super::suspicion::Suspicion;

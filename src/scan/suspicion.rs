@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::counted::counted;
+use crate::counted::Counted;
 use crate::target::{AddressRange, AddressSet, PortSet, Target, TargetSpace};
 
 /// Why the open ports of a host are not believed. They are reported all the same.
@@ -43,9 +43,9 @@ impl fmt::Display for Suspicion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::ControlPorts => write!(f, "{} random high ports are open too, every one asked", ControlPorts::COUNT),
-            Self::ZeroWindow(ports) => write!(f, "{} answered with a window of zero", counted(ports, "port")),
+            Self::ZeroWindow(ports) => write!(f, "{} answered with a window of zero", Counted(ports, "port")),
             Self::UniformRange { neighbours, ttl, window } => {
-                write!(f, "same TTL ({ttl}) and window ({window}) as {} of its /24, and none other", counted(neighbours, "neighbour"))
+                write!(f, "same TTL ({ttl}) and window ({window}) as {} of its /24, and none other", Counted(neighbours, "neighbour"))
             }
         }
     }

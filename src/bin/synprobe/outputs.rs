@@ -57,32 +57,30 @@ impl Outputs {
         self.each.iter_mut().for_each(|output| output.began = output.lost == 0);
     }
 
-    pub(crate) fn finding(&mut self, finding: Finding) {
-        let finding = finding.recorded();
-        self.tell(|report| report.finding(&finding));
+    /// A finding, as precise as a record holds it; so are hosts and rates.
+    pub(crate) fn finding(&mut self, finding: &Finding) {
+        self.tell(|report| report.finding(finding));
     }
 
     pub(crate) fn proof(&mut self, proof: &Proof) {
         self.tell(|report| report.proof(proof));
     }
 
-    pub(crate) fn rate(&mut self, change: RateChange) {
-        let change = change.recorded();
-        self.tell(|report| report.rate(&change));
+    pub(crate) fn rate(&mut self, change: &RateChange) {
+        self.tell(|report| report.rate(change));
     }
 
-    pub(crate) fn host(&mut self, host: HostRecord) {
-        let host = host.recorded();
-        self.tell(|report| report.host(&host));
+    pub(crate) fn host(&mut self, host: &HostRecord) {
+        self.tell(|report| report.host(host));
     }
 
     /// Writes what a record tells; of its end, returns the summary as [`Self::end`] does.
     pub(crate) fn told(&mut self, told: Told) -> Option<Summary> {
         match told {
             Told::Begin(scan) => self.begin(*scan),
-            Told::Finding(finding) => self.finding(finding),
-            Told::Host(host) => self.host(*host),
-            Told::Rate(change) => self.rate(change),
+            Told::Finding(finding) => self.finding(&finding.recorded()),
+            Told::Host(host) => self.host(&host.recorded()),
+            Told::Rate(change) => self.rate(&change.recorded()),
             Told::End(summary) => return Some(self.end(*summary)),
         }
         None

@@ -118,12 +118,12 @@ impl Job<'_> {
             Event::Finding(finding) => {
                 let finding = finding.recorded();
                 self.keeper.finding(&finding, self.voice);
-                self.outputs.finding(finding);
+                self.outputs.finding(&finding);
             }
             Event::Host(host) if self.shows(&host) => {
                 let host = host.recorded();
                 self.keeper.host(&host, self.voice);
-                self.outputs.host(host);
+                self.outputs.host(&host);
             }
             Event::Host(_) => {}
             Event::Journal(entry) => self.keeper.entry(&entry, self.voice),
@@ -131,7 +131,7 @@ impl Job<'_> {
                 self.voice.detail(&step(&change));
                 let change = change.recorded();
                 self.keeper.rate(&change, self.voice);
-                self.outputs.rate(change);
+                self.outputs.rate(&change);
             }
             Event::Progress(progress) => {
                 meter.show(&progress);

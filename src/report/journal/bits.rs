@@ -67,9 +67,12 @@ fn to_block(bytes: &[u8; BLOCK]) -> BlockState {
 
 const BLOCK: usize = 34;
 
-/// Bytes as they are.
-pub(super) fn of_bytes(bytes: &[u8]) -> String {
-    STANDARD.encode(bytes)
+/// Bytes as they are, appended.
+pub(super) fn append_bytes(text: &mut Vec<u8>, bytes: &[u8]) {
+    let from = text.len();
+    text.resize(from + bytes.len().div_ceil(3) * 4, 0);
+    let written = STANDARD.encode_slice(bytes, &mut text[from..]);
+    debug_assert_eq!(written, Ok(text.len() - from), "three bytes are four digits");
 }
 
 pub(super) fn to_bytes(text: &str) -> Result<Vec<u8>, String> {
@@ -92,6 +95,11 @@ mod tests {
         assert_eq!(to_numbers(&of_numbers([7, 3])).unwrap().iter().collect::<Vec<_>>(), [3, 7]);
         let block = BlockState { missed: 0.5, missed_upper: 0.75, hot_before: 0.1, clean: 2, asked_in: 3, pass: [1.0, 2.0, 3.0, 4.0, 5.0] };
         assert_eq!(to_blocks(&of_blocks([block, BlockState::default()].iter())).unwrap(), [block, BlockState::default()]);
+        for bytes in [&[][..], &[7], &[7, 0], &[7, 0, 255], &[0; 100]] {
+            let mut text = b"before".to_vec();
+            append_bytes(&mut text, bytes);
+            assert_eq!(text.strip_prefix(b"before"), Some(STANDARD.encode(bytes).as_bytes()));
+        }
         assert_eq!(hex(&[0, 0x9f, 0xff]), "009fff");
     }
 

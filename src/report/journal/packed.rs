@@ -1,7 +1,9 @@
 //! Findings and hosts, many in one line: what a journal holds of a flood. A line of JSON each would cost more to write, and more to
 //! digest, than the scan that found them.
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+use serde::Deserialize;
 
 use super::bits;
 use crate::report::Lines;
@@ -15,18 +17,8 @@ pub(in crate::report) enum Row {
     Host(Box<HostRecord>, u64),
 }
 
-impl Packed for Row {
-    fn pack(&self, bytes: &mut Vec<u8>) {
-        match self {
-            Self::Port(finding) => port(bytes, finding),
-            Self::Host(host, open) => {
-                bytes.push(HOST);
-                open.pack(bytes);
-                host.pack(bytes);
-            }
-        }
-    }
-
+impl Row {
+    /// Takes one off the front of `bytes`.
     fn unpack(bytes: &mut &[u8]) -> Option<Self> {
         let (kind, rest) = bytes.split_first()?;
         *bytes = rest;
@@ -63,9 +55,11 @@ impl Rows {
         self.count += 1;
     }
 
-    pub(super) fn host(&mut self, host: HostRecord) {
+    pub(super) fn host(&mut self, host: &HostRecord) {
         let open = host.ports.iter().filter(|finding| finding.outcome.state == State::Open).count() as u64;
-        Row::Host(Box::new(HostRecord { ports: Vec::new(), ..host }), open).pack(&mut self.bytes);
+        self.bytes.push(HOST);
+        open.pack(&mut self.bytes);
+        host.pack_without_ports(&mut self.bytes);
         self.count += 1;
     }
 
@@ -75,13 +69,15 @@ impl Rows {
     }
 
     /// Appends them: together if they are many, each as a line that anybody can read if they are few.
-    pub(super) fn append(&mut self, text: &mut Vec<u8>, lines: &Lines) -> serde_json::Result<()> {
+    pub(super) fn append(&mut self, text: &mut Vec<u8>, lines: &Lines) {
         if self.count >= MANY {
-            let line = PackedLine { kind: "packed".into(), rows: bits::of_bytes(&self.bytes) };
-            serde_json::to_writer(&mut *text, &line)?;
-            text.push(b'\n');
+            // What is base64 needs no escape.
+            text.extend(br#"{"type":"packed","rows":""#);
+            bits::append_bytes(text, &self.bytes);
+            text.extend(b"\"}\n");
         } else {
-            for row in crate::scan::unpacked(&self.bytes) {
+            let mut rest = &self.bytes[..];
+            while let Some(row) = Row::unpack(&mut rest) {
                 match row {
                     Row::Port(finding) => lines.port(text, &finding),
                     Row::Host(host, open) => lines.host_of(text, &host, open),
@@ -90,7 +86,6 @@ impl Rows {
         }
         self.bytes.clear();
         self.count = 0;
-        Ok(())
     }
 }
 
@@ -106,11 +101,10 @@ pub(in crate::report) fn rows(line: &[u8]) -> Result<Vec<Row>, String> {
     Ok(rows)
 }
 
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize)]
 struct PackedLine<'a> {
-    #[serde(rename = "type")]
-    kind: std::borrow::Cow<'a, str>,
-    rows: String,
+    #[serde(borrow)]
+    rows: Cow<'a, str>,
 }
 
 /// So many in a twentieth of a second are a flood.
@@ -132,10 +126,10 @@ mod tests {
         let written = |times: u64, waiting: &mut Rows| {
             for _ in 0..times {
                 host.ports.iter().for_each(|port| waiting.port(port));
-                waiting.host(host.clone());
+                waiting.host(&host);
             }
             let mut text = Vec::new();
-            waiting.append(&mut text, &lines).unwrap();
+            waiting.append(&mut text, &lines);
             text
         };
         let few = String::from_utf8(written(1, &mut rows_waiting)).unwrap();
@@ -151,7 +145,11 @@ mod tests {
 
     #[test]
     fn rows_that_are_none_are_refused() {
-        let line = |bytes: &[u8]| format!(r#"{{"type":"packed","rows":"{}"}}"#, bits::of_bytes(bytes));
+        let line = |bytes: &[u8]| {
+            let mut base64 = Vec::new();
+            bits::append_bytes(&mut base64, bytes);
+            format!(r#"{{"type":"packed","rows":"{}"}}"#, str::from_utf8(&base64).unwrap())
+        };
         assert_eq!(rows(line(&[]).as_bytes()), Ok(Vec::new()));
         for bytes in [&[7][..], &[PORT], &[HOST, 1, 0], &[PORT, 0, 1, 4, 10, 0, 0, 1, 80]] {
             assert!(rows(line(bytes).as_bytes()).unwrap_err().contains("cut short"), "{bytes:?}");

@@ -149,7 +149,7 @@ impl Journal {
     /// # Errors
     /// None: it is written later.
     pub fn rate(&mut self, change: &RateChange) -> io::Result<()> {
-        self.rows.append(&mut self.told, &self.lines)?;
+        self.rows.append(&mut self.told, &self.lines);
         self.lines.rate(&mut self.told, change)
     }
 
@@ -159,7 +159,7 @@ impl Journal {
     /// The output could not be written; it is tried again with what is told next.
     pub fn host(&mut self, host: &HostRecord) -> io::Result<()> {
         host.ports.iter().filter(|finding| !is_answer(finding)).for_each(|finding| self.rows.port(finding));
-        self.rows.host(host.clone());
+        self.rows.host(host);
         self.part()
     }
 
@@ -172,7 +172,7 @@ impl Journal {
         self.spent = *spent;
         self.gather()?;
         let places = self.places.iter().map(|((stage, ..), place)| (*stage, *place)).collect();
-        self.together()?;
+        self.together();
         let digest = self.digest.clone();
         self.line(&Line::Progress(Progress::of(spent, places, bits::hex(&digest.finalize()))))?;
         self.write()
@@ -183,7 +183,7 @@ impl Journal {
     /// # Errors
     /// The output could not be written.
     pub fn end(&mut self, summary: &Summary) -> io::Result<()> {
-        self.rows.append(&mut self.told, &self.lines)?;
+        self.rows.append(&mut self.told, &self.lines);
         self.lines.summary(&mut self.told, summary)?;
         self.settle(&self.spent.clone())?;
         self.out.flush()
@@ -236,16 +236,15 @@ impl Journal {
             return Ok(());
         }
         self.gather()?;
-        self.together()?;
+        self.together();
         self.write()
     }
 
     /// All lines stand in their order, and are digested.
-    fn together(&mut self) -> io::Result<()> {
-        self.rows.append(&mut self.told, &self.lines)?;
+    fn together(&mut self) {
+        self.rows.append(&mut self.told, &self.lines);
         self.beside.append(&mut self.told);
         self.digest();
-        Ok(())
     }
 
     fn digest(&mut self) {

@@ -29,6 +29,13 @@ pub(in crate::report) fn append_value(line: &mut Vec<u8>, value: &impl Serialize
 
 /// Appends a text as a string.
 pub(super) fn visible(line: &mut Vec<u8>, text: &str) {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    if text.bytes().all(is_plain) {
+        line.push(b'"');
+        line.extend(text.as_bytes());
+        line.push(b'"');
+        return;
+    }
     // Memory takes every byte.
     _ = text.serialize(&mut Serializer::with_formatter(line, Visible));
 }

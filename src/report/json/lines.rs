@@ -88,7 +88,7 @@ impl Lines {
         if let Some(suspicion) = suspect {
             record.within("suspect", |suspect| {
                 suspect.word("reason", suspicion.as_str());
-                suspect.text("detail", &suspicion.to_string());
+                suspect.words("detail", suspicion);
             });
         }
         record.end(self.note.as_deref());

@@ -9,14 +9,14 @@ use crate::report::rest::rest_of;
 use crate::scan::{Finding, HostRecord, State};
 use crate::target::services;
 
-/// The host's line, its ports aligned, and the counts of the rest.
-pub(super) fn of(host: &HostRecord, style: Style) -> String {
-    let mut block = head(host, style);
+/// Appends the host's line, its ports aligned, and the counts of the rest.
+pub(super) fn append(block: &mut String, host: &HostRecord, style: Style) {
+    head(block, host, style);
     block.push('\n');
     if let Some(suspicion) = host.suspect {
         _ = writeln!(block, "  suspect: {suspicion}");
     }
-    aligned(&mut block, &host.ports, style);
+    aligned(block, &host.ports, style);
     for state in [State::Closed, State::Filtered] {
         let rest = rest_of(host, state);
         let total: u64 = rest.iter().map(|(_, count)| count).sum();
@@ -32,19 +32,26 @@ pub(super) fn of(host: &HostRecord, style: Style) -> String {
     if host.not_probed > 0 {
         _ = writeln!(block, "  {} not probed", host.not_probed);
     }
-    block
 }
 
-fn head(host: &HostRecord, style: Style) -> String {
-    let mut fields = vec![style.strong(&host.addr.to_string())];
-    fields.extend(host.names.iter().map(|name| Escaped(name).to_string()));
-    fields.push(host.state.as_str().to_owned());
-    if style.reasons {
-        fields.push(host.reason.to_string());
+fn head(block: &mut String, host: &HostRecord, style: Style) {
+    style.write_strong(block, |block| _ = write!(block, "{}", host.addr));
+    for name in &host.names {
+        _ = write!(block, "  {}", Escaped(name));
     }
-    fields.extend(host.rtt.map(span));
-    fields.extend(host.mac.map(|mac| mac.to_string()));
-    fields.join("  ")
+    block.push_str("  ");
+    block.push_str(host.state.as_str());
+    if style.reasons {
+        block.push_str("  ");
+        block.push_str(host.reason.as_str());
+    }
+    if let Some(rtt) = host.rtt {
+        block.push_str("  ");
+        span(block, rtt);
+    }
+    if let Some(mac) = host.mac {
+        _ = write!(block, "  {mac}");
+    }
 }
 
 /// Appends a row for each port, in columns.
@@ -56,17 +63,34 @@ fn aligned(block: &mut String, ports: &[Finding], style: Style) {
     let names_wide = names.iter().map(|name| name.len()).max().unwrap_or_default();
     for (finding, name) in ports.iter().zip(names) {
         let (port, state) = (finding.target.port, finding.outcome.state);
-        let shown = style.state(state, &format!("{state:states_wide$}"));
-        _ = write!(block, "  {port}/tcp{:gap$}  {shown}  {name:names_wide$}", "", gap = ports_wide - digits(port));
+        block.push_str("  ");
+        block.push_str(itoa::Buffer::new().format(port));
+        block.push_str("/tcp");
+        pad(block, ports_wide - digits(port));
+        block.push_str("  ");
+        style.write_state(block, state, |block| {
+            block.push_str(state.as_str());
+            pad(block, states_wide - state.as_str().len());
+        });
+        block.push_str("  ");
+        block.push_str(name);
         if style.reasons {
+            pad(block, names_wide - name.len());
             _ = write!(block, "  {}", evidence(finding));
         }
         if finding.is_zero_window() {
+            if !style.reasons {
+                pad(block, names_wide - name.len());
+            }
             block.push_str("  zero window");
         }
         block.truncate(block.trim_end().len());
         block.push('\n');
     }
+}
+
+fn pad(block: &mut String, count: usize) {
+    block.extend(std::iter::repeat_n(' ', count));
 }
 
 fn evidence(finding: &Finding) -> String {
@@ -80,15 +104,25 @@ fn evidence(finding: &Finding) -> String {
     evidence
 }
 
-/// A round-trip time to two significant digits or so.
-fn span(time: Duration) -> String {
+/// Appends a round-trip time to two significant digits or so.
+fn span(block: &mut String, time: Duration) {
     let millis = time.as_secs_f64() * 1e3;
     match millis {
-        ..0.01 => "<0.01 ms".to_owned(),
-        ..0.095 => format!("{millis:.2} ms"),
-        ..9.95 => format!("{millis:.1} ms"),
-        ..999.5 => format!("{millis:.0} ms"),
-        _ => format!("{:.1} s", millis / 1e3),
+        ..0.01 => block.push_str("<0.01 ms"),
+        ..0.095 => _ = write!(block, "{millis:.2} ms"),
+        ..9.95 => {
+            let micros = time.as_micros() as u64;
+            let (tenths, rest) = (micros / 100, micros % 100);
+            // What lies between two tenths is nearer to one of them in binary, too, unless it is half of one.
+            if rest.abs_diff(50) > 1 {
+                let tenths = tenths + u64::from(rest > 50);
+                _ = write!(block, "{}.{} ms", tenths / 10, tenths % 10);
+            } else {
+                _ = write!(block, "{millis:.1} ms");
+            }
+        }
+        ..999.5 => _ = write!(block, "{millis:.0} ms"),
+        _ => _ = write!(block, "{:.1} s", millis / 1e3),
     }
 }
 
@@ -101,8 +135,24 @@ mod tests {
     #[test]
     fn times_are_short() {
         let texts = [3, 42_000, 94_999, 410_000, 9_940_000, 9_960_000, 250_400_000, 999_600_000, 2_340_000_000];
-        let texts = texts.map(|nanos| span(Duration::from_nanos(nanos)));
+        let text = |nanos| {
+            let mut text = String::new();
+            span(&mut text, Duration::from_nanos(nanos));
+            text
+        };
+        let texts = texts.map(text);
         assert_eq!(texts, ["<0.01 ms", "0.04 ms", "0.09 ms", "0.4 ms", "9.9 ms", "10 ms", "250 ms", "1.0 s", "2.3 s"]);
+    }
+
+    #[test]
+    fn tenths_of_milliseconds_are_a_doubles() {
+        for micros in (95..9_950).chain([9_949, 9_950, 9_951]) {
+            let time = Duration::from_micros(micros);
+            let mut text = String::new();
+            span(&mut text, time);
+            let millis = time.as_secs_f64() * 1e3;
+            assert_eq!(text, if millis < 9.95 { format!("{millis:.1} ms") } else { format!("{millis:.0} ms") });
+        }
     }
 
     #[test]
@@ -111,7 +161,8 @@ mod tests {
         host.ports.truncate(1);
         host.ports[0].window = Some(0);
         host.suspect = Some(Suspicion::ZeroWindow(1));
-        let block = of(&host, Style { reasons: true, ..Style::default() });
+        let mut block = String::new();
+        append(&mut block, &host, Style { reasons: true, ..Style::default() });
         assert!(
             block.contains("\n  suspect: 1 port answered with a window of zero\n  22/tcp  open  ssh  syn-ack ttl 64  zero window\n"),
             "{block}"

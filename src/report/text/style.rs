@@ -37,14 +37,7 @@ pub struct Style {
 impl Style {
     /// A text in the colour of a state.
     pub(super) fn state(self, state: State, text: &str) -> String {
-        self.paint(
-            match state {
-                State::Open => GREEN,
-                State::Closed => RED,
-                State::Filtered => YELLOW,
-            },
-            text,
-        )
+        self.paint(colour_of(state), text)
     }
 
     /// A text in the colour of a difference.
@@ -62,11 +55,39 @@ impl Style {
         self.paint(BOLD, text)
     }
 
+    /// Appends to `text` what `write` writes, in the colour of a state.
+    pub(super) fn write_state(self, text: &mut String, state: State, write: impl FnOnce(&mut String)) {
+        self.write(text, colour_of(state), write);
+    }
+
+    /// Appends to `text` what `write` writes, so that it stands out.
+    pub(super) fn write_strong(self, text: &mut String, write: impl FnOnce(&mut String)) {
+        self.write(text, BOLD, write);
+    }
+
+    fn write(self, text: &mut String, sequence: &str, write: impl FnOnce(&mut String)) {
+        let (before, after) = match self.colour {
+            Colour::None => ("", ""),
+            Colour::Ansi => (sequence, RESET),
+        };
+        text.push_str(before);
+        write(text);
+        text.push_str(after);
+    }
+
     fn paint(self, sequence: &str, text: &str) -> String {
         match self.colour {
             Colour::None => text.to_owned(),
             Colour::Ansi => format!("{sequence}{text}{RESET}"),
         }
+    }
+}
+
+fn colour_of(state: State) -> &'static str {
+    match state {
+        State::Open => GREEN,
+        State::Closed => RED,
+        State::Filtered => YELLOW,
     }
 }
 

@@ -162,7 +162,7 @@ pub(super) fn scan_during<T>(request: &Request, each: &mut (dyn FnMut(&Event) + 
                         findings.push(finding);
                         answered.send(()).ok();
                     }
-                    Event::Host(host) => hosts.push(*host),
+                    Event::Host(host) => hosts.push(host),
                     Event::Notice(_) | Event::Journal(_) | Event::Lull | Event::Progress(_) | Event::Proof(_) | Event::Rate(_) => {}
                 }
             });
