@@ -299,12 +299,16 @@ impl RttMeter {
         nonzero(&self.largest_arp)
     }
 
-    /// How long the last probe is waited for: three times the largest round trip, at least 300 ms, or 100 where a survey has waited for
-    /// each already, or where a thousand round trips are known: then less than 0.3 % are longer than the longest of these, with 95 %
-    /// certainty (the rule of three). One second if there was none, never over four.
-    pub fn patience(&self, surveyed: bool) -> Duration {
-        let is_known = surveyed || self.answered.load(Ordering::Relaxed) >= MANY;
-        let least = Duration::from_millis(if is_known { 100 } else { 300 });
+    /// Whether a thousand round trips are known: then less than 0.3 % are longer than the longest of these, with 95 % certainty (the rule of
+    /// three).
+    pub fn is_known(&self) -> bool {
+        self.answered.load(Ordering::Relaxed) >= MANY
+    }
+
+    /// How long a probe is waited for: three times the largest round trip, at least 300 ms, or 100 where it is `known` to be enough, because a
+    /// survey has waited for each already or the path is known; one second if there was none, never over four.
+    pub fn patience(&self, known: bool) -> Duration {
+        let least = Duration::from_millis(if known { 100 } else { 300 });
         match self.largest_probe() {
             Some(rtt) => (3 * rtt).clamp(least, Duration::from_secs(4)),
             None => Duration::from_secs(1),

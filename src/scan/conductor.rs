@@ -298,7 +298,7 @@ impl Conductor {
     /// When the last probe has been waited for long enough.
     fn ends(&self, since: Time, over: bool) -> Time {
         let board = &self.board;
-        let patience = board.config.wait.unwrap_or_else(|| board.rtt.patience(self.is_accounted()));
+        let patience = board.config.wait.unwrap_or_else(|| board.rtt.patience(self.is_accounted() || board.rtt.is_known()));
         if board.is_stopped() {
             // Somebody waits: no longer than a reply that is on its way may take.
             let usual = board.config.wait.or(board.rtt.largest_probe().map(|rtt| (3 * rtt).max(JITTER)));
