@@ -9,6 +9,7 @@ use super::request::{Rate, Request};
 use super::step::Inlet;
 use super::threads::Links;
 use crate::error::{Error, Result};
+use crate::net::Engine;
 use crate::net::link::{LinkKind, LinkOptions, Proof, open};
 use crate::net::ports::PortBlock;
 use crate::scan::{Board, Cookie, Neighbours, Observer, RatePolicy, ScanConfig, SourcePorts};
@@ -39,8 +40,9 @@ pub(super) fn config(request: &Request, plan: &Plan, syn: &SynPlan) -> ScanConfi
         ..defaults
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
-    // Account is kept by one sender.
-    let senders = if config.is_accounted() { 1 } else { (rate / WORTH_A_SENDER).clamp(1, cores) };
+    // Account is kept by one sender; those of the XDP engine would take turns, and it has a thread of its own to send while one writes.
+    let is_one = config.is_accounted() || request.engine == Engine::Xdp;
+    let senders = if is_one { 1 } else { (rate / WORTH_A_SENDER).clamp(1, cores) };
     ScanConfig { senders, ..config }
 }
 
