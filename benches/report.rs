@@ -14,10 +14,9 @@
 //! Some 1,040 of them prove the answer. Where hosts answer alike, each waits packed for the end, and the list has a second line about it. Of the
 //! journal's, 3,000 are the digest, on a processor without instructions for it.
 //!
-//! In findings a second, by `cargo bench --bench report`, on two cores that others used as well, in turns with the version before, which needs 3,563
-//! instructions for a list: one thread that proves and reports 1.3 to 2.0 million as list (that version 0.7 to 1.7), 657,000 as JSON (591,000),
-//! 826,000 as text (525,000), 804,000 in the journal (756,000). A scan has a thread for each: `scan/` is the same by a scan's own queue, 1.1 to
-//! 1.6 million as list, 699,000 in list and journal; with others at work the two threads have less than two cores.
+//! In findings a second, by `cargo bench --bench report`, in a slow hour: one thread that proves and reports 1.40 million as list, 602,000 as JSON,
+//! 561,000 as text, 717,000 in the journal. A scan has a thread for each: `scan/` is the same by a scan's own queue, 2.05 million as list, 716,000 as
+//! JSON, 555,000 as text, 564,000 in both list and journal.
 //!
 //! ```text
 //! bench=$(cargo bench --no-run --bench report --message-format=json | sed -n 's/.*"executable":"\([^"]*\/report-[^"]*\)".*/\1/p')
