@@ -49,34 +49,25 @@ criterion_main!(benches);
 
 /// Every target of a scan is open, and is told to one output.
 fn outputs(criterion: &mut Criterion) {
-    for scan in &SCANS {
-        let mut group = criterion.benchmark_group(format!("findings/{}", scan.name));
-        group.throughput(Throughput::Elements(FINDINGS));
-        let frames = scan.frames();
-        for output in OUTPUTS {
-            group.bench_function(output.name(), |bencher| {
-                bencher.iter_batched(
-                    || (scan.board(), output.open(scan)),
-                    |(board, out)| report_all(scan, &board, &frames, out),
-                    BatchSize::PerIteration,
-                );
-            });
-        }
-        group.finish();
-    }
+    each(criterion, "findings", report_all);
 }
 
 /// The same with a thread that proves and one that reports, as a scan has them.
 fn a_scan(criterion: &mut Criterion) {
+    each(criterion, "scan", prove_and_report);
+}
+
+/// Times `report` for each scan and output.
+fn each(criterion: &mut Criterion, name: &str, report: impl Fn(&Scan, &Arc<Board>, &[Vec<u8>], Out)) {
     for scan in &SCANS {
-        let mut group = criterion.benchmark_group(format!("scan/{}", scan.name));
+        let mut group = criterion.benchmark_group(format!("{name}/{}", scan.name));
         group.throughput(Throughput::Elements(FINDINGS));
         let frames = scan.frames();
         for output in OUTPUTS {
             group.bench_function(output.name(), |bencher| {
                 bencher.iter_batched(
                     || (scan.board(), output.open(scan)),
-                    |(board, out)| prove_and_report(scan, &board, &frames, out),
+                    |(board, out)| report(scan, &board, &frames, out),
                     BatchSize::PerIteration,
                 );
             });

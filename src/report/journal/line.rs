@@ -11,7 +11,7 @@ use super::Order;
 use super::bits;
 use crate::report::json::read::words;
 use crate::scan::{LeftStage, Outcome, Place, Spent};
-use crate::target::{AddressSet, PortSet, Target, TargetSpace};
+use crate::target::{PortSet, Target, TargetSpace};
 
 #[derive(Deserialize, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
@@ -114,13 +114,11 @@ impl OrderLine {
         if self.version != env!("CARGO_PKG_VERSION") {
             return Err(format!("it is of synprobe {}, and this is {}", self.version, env!("CARGO_PKG_VERSION")));
         }
-        let wrong = |what: &str, error: crate::error::Error| format!("{what}: {error}");
         Ok(Order {
             directory: self.directory,
-            // A part of a scan may have none.
-            addresses: addresses(&self.addresses).map_err(|error| wrong("addresses", error))?,
-            named: addresses(&self.named).map_err(|error| wrong("named", error))?,
-            ports: ports(&self.ports)?,
+            addresses: words::addresses(&self.addresses).map_err(wrong("addresses"))?,
+            named: words::addresses(&self.named).map_err(wrong("named"))?,
+            ports: words::ports(&self.ports).map_err(wrong("ports"))?,
             canary: self.canary.map(|(addr, port)| Target { addr, port }),
             unresolved: self.unresolved,
             inputs: self.inputs,
@@ -142,7 +140,7 @@ impl StageLine {
     /// The stage, with its targets numbered.
     pub(super) fn stage(self) -> Result<(LeftStage, TargetSpace), String> {
         let addresses = self.addresses.parse().map_err(|error: crate::error::Error| format!("addresses: {error}"))?;
-        let ports = if self.discovers { crate::scan::Discovery::questions() } else { ports(&self.ports)? };
+        let ports = if self.discovers { crate::scan::Discovery::questions() } else { words::ports(&self.ports).map_err(wrong("ports"))? };
         if !(1..=MOST_SENDERS).contains(&self.senders) || self.stage > crate::scan::Stages::MOST * MOST_PARTS {
             return Err(format!("stage {} with {} senders", self.stage, self.senders));
         }
@@ -150,6 +148,11 @@ impl StageLine {
         let space = TargetSpace::new(stage.addresses.clone(), stage.ports.clone()).map_err(|error| error.to_string())?;
         Ok((stage, space))
     }
+}
+
+/// Names the field that cannot be read.
+fn wrong(field: &str) -> impl Fn(String) -> String {
+    move |error| format!("{field}: {error}")
 }
 
 /// Each has a thread of its own.
@@ -167,17 +170,6 @@ impl Answered<'_> {
         }
         Ok((outcome, targets))
     }
-}
-
-fn addresses(text: &str) -> crate::error::Result<AddressSet> {
-    if text.is_empty() { Ok(AddressSet::new()) } else { text.parse() }
-}
-
-fn ports(text: &str) -> Result<PortSet, String> {
-    if text.is_empty() {
-        return Ok([].into_iter().collect());
-    }
-    text.parse().map_err(|error: crate::error::Error| format!("ports: {error}"))
 }
 
 impl Progress {

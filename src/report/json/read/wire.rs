@@ -13,7 +13,7 @@ use crate::report::{Epoch, SCHEMA_VERSION};
 use crate::scan::{
     Completeness, EgressRecord, Finding, HostRecord, Identity, Outcome, Pace, Part, RateChange, Reason, ScanRecord, Summary,
 };
-use crate::target::{self, AddressSet, Target};
+use crate::target::{self, Target};
 use crate::time::Time;
 
 /// A record of the format.
@@ -149,12 +149,8 @@ impl Scan {
             seed: self.seed.parse().map_err(|_| "its seed is no number".to_owned())?,
             started: UNIX_EPOCH.checked_add(seconds(self.started)?).ok_or("its time is beyond all dates")?,
             addresses: self.addresses,
-            asked: self.address_list.map(|list| addresses(&list)).transpose()?,
-            ports: if self.port_list.is_empty() {
-                std::iter::empty().collect()
-            } else {
-                self.port_list.parse().map_err(|error: crate::error::Error| error.to_string())?
-            },
+            asked: self.address_list.as_deref().map(words::addresses).transpose()?,
+            ports: words::ports(&self.port_list)?,
             targets: self.targets,
             mode: words::mode(&self.mode)?,
             egresses: self.egresses.into_iter().map(egress).collect(),
@@ -162,11 +158,6 @@ impl Scan {
             part: self.shard.map(Shard::part).transpose()?,
         })
     }
-}
-
-/// A shard may have none.
-fn addresses(list: &str) -> Result<AddressSet, String> {
-    if list.is_empty() { Ok(AddressSet::new()) } else { list.parse().map_err(|error: crate::error::Error| error.to_string()) }
 }
 
 #[derive(Deserialize)]

@@ -1,10 +1,22 @@
 //! The words of records, read.
 
+use crate::error::Error;
 use crate::packet::MacAddr;
 use crate::scan::rate::Limit;
 use crate::scan::{HostState, Mode, Reason, Shortfall, State, Suspicion};
+use crate::target::{AddressSet, PortSet};
 
 type Word<T> = Result<T, String>;
+
+/// The addresses of a list; a shard may have none.
+pub(in crate::report) fn addresses(list: &str) -> Word<AddressSet> {
+    if list.is_empty() { Ok(AddressSet::new()) } else { list.parse().map_err(|error: Error| error.to_string()) }
+}
+
+/// The ports of a list; where only hosts are discovered there is none.
+pub(in crate::report) fn ports(list: &str) -> Word<PortSet> {
+    if list.is_empty() { Ok(std::iter::empty().collect()) } else { list.parse().map_err(|error: Error| error.to_string()) }
+}
 
 pub(in crate::report) fn state(word: &str) -> Word<State> {
     of(word, &[State::Open, State::Closed, State::Filtered], State::as_str)
