@@ -82,6 +82,8 @@ pub enum Reset {
     Due,
     /// The link has sent it.
     Sent,
+    /// The link has passed the frame on before and could not send its reset, which is still due: nothing else of it is new.
+    Only,
 }
 
 impl<T: Transmitter + ?Sized> Transmitter for Box<T> {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::clock::arrival;
 use super::proofs::Catch;
-use crate::net::{Receiver, Reset, Transmitter};
-use crate::packet::{Hop, RstTemplate, SynTemplate, TcpReply, write_echo_request, write_request};
+use crate::net::{Frame, Receiver, Reset, Transmitter};
+use crate::packet::{Hop, Reply, RstTemplate, SynTemplate, TcpReply, write_echo_request, write_request};
 use crate::scan::{Board, NextHop, Observer, Poll, Record, Shot, ShotFrame, Source};
 use crate::time::Time;
 
@@ -218,6 +218,9 @@ pub fn receive_step(
     let began = now();
     let mut latest = Time::ZERO;
     let count = receiver.receive(timeout, &mut |frame| {
+        if frame.reset == Reset::Only {
+            return resets.answer(&frame, board);
+        }
         let mut arrived = arrival(&frame, wall, Time::NEVER);
         // The clock is read only for a frame that seems to come from beyond the last reading: once a block, not once a frame.
         if arrived > latest {
@@ -248,6 +251,14 @@ pub fn receive_step(
 }
 
 impl Resets {
+    /// Answers a SYN-ACK that the link proved.
+    fn answer(&mut self, frame: &Frame<'_>, board: &Board) {
+        match Reply::parse(frame.bytes, frame.medium, frame.checksums) {
+            Ok(Reply::Tcp(reply)) if reply.flags.is_syn_ack() => self.put(&reply, board),
+            _ => board.counters.resets_lost.add(1),
+        }
+    }
+
     fn put(&mut self, reply: &TcpReply, board: &Board) {
         let Some(egress) = board.egresses.of(reply.source) else { return };
         let hop = match (egress.hop, reply.source_mac) {

@@ -134,9 +134,7 @@ fn by_xdp(targets: &str, ports: &str) -> Request {
 fn finds_exactly_what_is_open() {
     let Some(mut bed) = Bed::of("xdp::finds_exactly_what_is_open") else { return };
     let Some(responder) = Responder::attach(&mut bed, Settings { open: 100_000, closed: 300_000, loss: 0 }) else { return };
-    // Where another processor serves the device's queue late, that drops frames, which are counted and asked again: then once more.
-    let mut scans = (0..5).map(|_| scan(&by_xdp("10.64.0.0/22", "22,80")));
-    let told = scans.find(|told| told.summary.send_errors == 0).expect("one of five scans in which the device drops nothing");
+    let told = scan(&by_xdp("10.64.0.0/22", "22,80"));
     assert_eq!(told.begin.egresses.iter().map(|egress| egress.link.clone()).collect::<Vec<_>>(), ["xdp"]);
     assert_eq!(told.targets(State::Open), responder.truth("10.64.0.0/22", &[22, 80], State::Open));
     assert_eq!(told.targets(State::Closed), responder.truth("10.64.0.0/22", &[22, 80], State::Closed));
@@ -215,16 +213,9 @@ fn at_full_rate_a_connection_over_the_same_interface_is_not_disturbed() {
     });
     echo.join().unwrap();
     let truth: BTreeSet<_> = responder.truth("10.64.0.0/14", &[80], State::Open).into_iter().collect();
-    // What the device's queue dropped for the connection's sake was counted; the estimate held all the same.
-    assert!(
-        open.is_subset(&truth) && open.len() * 1000 >= truth.len() * 998,
-        "{} of {}: {:?}",
-        open.len(),
-        truth.len(),
-        responder.counts()
-    );
-    // A reset that the device's queue has no room for, because the connection's processor is serving it, is lost as any frame may be.
-    assert!(responder.half_open() * 20 <= truth.len(), "{} half open: {:?}", responder.half_open(), responder.counts());
+    // The connection's processor serves the device's queue too: what finds it full, frame or reset, goes when it has room.
+    assert!(open == truth, "{} of {}: {:?}", open.len(), truth.len(), responder.counts());
+    assert_eq!(responder.half_open(), 0, "{:?}", responder.counts());
     assert!(letters >= 10);
 }
 
@@ -239,7 +230,7 @@ fn open_ports(request: &Request) -> BTreeSet<(IpAddr, u16)> {
         }
     });
     let summary = summary.unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!((summary.receiver_drops, summary.resets_lost, summary.invalid), (0, 0, 0), "{summary:?}");
+    assert_eq!((summary.send_errors, summary.receiver_drops, summary.resets_lost, summary.invalid), (0, 0, 0, 0), "{summary:?}");
     open
 }
 
@@ -284,6 +275,10 @@ fn where_it_cannot_run_it_says_why() {
     assert_eq!(why(), "attach XDP program to scan0: another XDP program is attached (use --engine packet)");
     drop(other);
     assert!(try_scan(&by_xdp("10.0.0.2", "80")).is_ok());
+    let script = r#"mount -t tmpfs none /sys/kernel/btf && exec "$0" 10.0.0.2 -p 80 -n --engine xdp"#;
+    let output = Command::new("unshare").args(["-m", "sh", "-c", script, env!("CARGO_BIN_EXE_synprobe")]).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("use XDP on scan0: the kernel does not tell its types") && told.contains("--engine packet"), "{told}");
     let made = Command::new("ip").args(["link", "add", "link", "scan0", "name", "sub0", "type", "macvlan"]).status();
     if !made.is_ok_and(|status| status.success()) {
         return skipped("the part with a driver without XDP: no macvlan device to be had");

@@ -5,7 +5,10 @@
  * SYN-ACK becomes the reset that ends it. Whatever is not proven goes its usual way untouched.
  *
  * Live frames, which come from the loopback interface: each becomes the next of the frames that user space wrote, and is redirected to the
- * interface. Decisions and bytes are all user space's. */
+ * interface. Decisions and bytes are all user space's.
+ *
+ * What the interface then did not take is told by tracepoints, where three more programs look: frames, which user space sends again, and
+ * resets, which it sends instead. */
 
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -18,8 +21,32 @@
 /* In every network namespace. */
 #define LOOPBACK 1
 
-/* The interface's number. */
+/* The interface's number, and that of its network namespace's inode: one without the other is not unique. */
 volatile const __u32 target;
+volatile const __u32 namespace;
+
+/* Of the kernel's structures what is read here; where it is, is found when the programs are loaded. */
+#define RELOCATED __attribute__((preserve_access_index))
+struct ns_common { unsigned int inum; } RELOCATED;
+struct net { struct ns_common ns; } RELOCATED;
+typedef struct { struct net *net; } RELOCATED possible_net_t;
+struct net_device { int ifindex; possible_net_t nd_net; } RELOCATED;
+
+#define READ(to, from) bpf_probe_read_kernel(&(to), sizeof(to), &(from))
+
+/* Whether this is the interface of that number here. */
+static __always_inline int is_here(const struct net_device *device, int number)
+{
+	int index = 0;
+	READ(index, device->ifindex);
+	if (index != number)
+		return 0;
+	struct net *net = 0;
+	READ(net, device->nd_net.net);
+	unsigned int inode = 0;
+	READ(inode, net->ns.inum);
+	return inode == namespace;
+}
 
 #define FRAME 128
 /* Of the frame that a run is given: that of a SYN, so that nearly none has to be resized. */
@@ -43,8 +70,10 @@ struct {
 struct control {
 	/* The next slot to send. */
 	__u64 next;
-	/* The processor of the present call, from 1 on; 0: there is none. */
-	__u64 processor;
+	/* The next that the device is offered, which is later: it gets them sixteen at a time. */
+	__u64 offered;
+	/* The first that found the device's queue full, from 1 on; 0: none did. Then no more are taken in this call. */
+	__u64 full;
 	/* Frames the device did not take. */
 	__u64 dropped;
 	/* Frames that could not be made. */
@@ -86,6 +115,41 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 23);
 } records SEC(".maps");
+
+/* Of a reply whose reset the device did not take: told by its length from a record alone. */
+struct unanswered {
+	struct record record;
+	__u8 source[ETH_ALEN];
+	__u8 unused[2];
+};
+
+/* Resets this processor has made, the last of them, and how many the device was offered. It gets them sixteen at a time. */
+#define LAST 64
+struct resets {
+	__u64 made;
+	__u64 offered;
+	struct unanswered last[LAST];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct resets);
+} resets SEC(".maps");
+
+static __always_inline struct resets *made_here(void)
+{
+	__u32 zero = 0;
+	return bpf_map_lookup_elem(&resets, &zero);
+}
+
+static __always_inline void count_lost(void)
+{
+	struct control *control = state();
+	if (control)
+		__sync_fetch_and_add(&control->lost, 1);
+}
 
 /* What proves a reply: see `Proof` in net/link.rs. */
 volatile const __u64 key0;
@@ -260,8 +324,9 @@ static __always_inline int transmit(struct xdp_md *ctx)
 	struct control *control = state();
 	if (!control)
 		return XDP_DROP;
+	if (control->full)
+		return XDP_DROP;
 	__u32 index = control->next++;
-	control->processor = bpf_get_smp_processor_id() + 1;
 	struct slot *slot = bpf_map_lookup_elem(&slots, &index);
 	if (!slot)
 		return XDP_DROP;
@@ -306,25 +371,30 @@ static __always_inline int receive(struct xdp_md *ctx)
 		return XDP_PASS;
 	if (!is_proven(ip, tcp) || !is_intact(ip, tcp, length, end))
 		return XDP_PASS;
-	struct record *record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
-	if (record) {
-		record->source = ip->saddr;
-		record->destination = ip->daddr;
-		record->source_port = tcp->source;
-		record->destination_port = tcp->dest;
-		record->acknowledgement = tcp->ack_seq;
-		record->window = tcp->window;
-		record->flags = flags;
-		record->ttl = ip->ttl;
-		record->time = bpf_ktime_get_ns() >> 10;
-		/* The reader looks by itself, every millisecond: waking it for each reply would cost more than the reply. */
-		bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
-	} else {
-		struct control *control = state();
-		if (control)
-			__sync_fetch_and_add(&control->lost, 1);
-	}
-	return is_open ? reset(ctx, ethernet, ip, tcp) : XDP_DROP;
+	struct unanswered reply = {
+		.record = {
+			.source = ip->saddr,
+			.destination = ip->daddr,
+			.source_port = tcp->source,
+			.destination_port = tcp->dest,
+			.acknowledgement = tcp->ack_seq,
+			.window = tcp->window,
+			.flags = flags,
+			.ttl = ip->ttl,
+			.time = bpf_ktime_get_ns() >> 10,
+		},
+	};
+	/* The reader looks by itself, every millisecond: waking it for each reply would cost more than the reply. */
+	if (bpf_ringbuf_output(&records, &reply.record, sizeof(reply.record), BPF_RB_NO_WAKEUP))
+		count_lost();
+	if (!is_open)
+		return XDP_DROP;
+	__builtin_memcpy(reply.source, ethernet->h_source, ETH_ALEN);
+	int action = reset(ctx, ethernet, ip, tcp);
+	struct resets *resets = made_here();
+	if (resets && action == XDP_TX)
+		resets->last[resets->made++ % LAST] = reply;
+	return action;
 }
 
 SEC("xdp")
@@ -333,30 +403,58 @@ int link(struct xdp_md *ctx)
 	return ctx->ingress_ifindex == LOOPBACK ? transmit(ctx) : receive(ctx);
 }
 
-/* Frames that the device did not take. A flush of redirected frames happens on the processor of the run, before anything else of the
- * network does. The arguments: from, to, sent, drops, error. */
+/* Frames the device was offered. What it did not take are the last of them. The arguments: from, to, sent, drops, error. */
 SEC("raw_tp/xdp_devmap_xmit")
-int not_taken(struct bpf_raw_tracepoint_args *ctx)
+int offered(struct bpf_raw_tracepoint_args *ctx)
 {
-	int drops = (int)ctx->args[3];
-	if (drops <= 0)
+	const struct net_device *from = (void *)ctx->args[0], *to = (void *)ctx->args[1];
+	int sent = (int)ctx->args[2], drops = (int)ctx->args[3], error = (int)ctx->args[4];
+	if (!is_here(from, LOOPBACK) || !is_here(to, target))
 		return 0;
 	struct control *control = state();
-	if (control && control->processor == bpf_get_smp_processor_id() + 1) {
-		__sync_fetch_and_add(&control->dropped, drops);
-		control->error = -(int)ctx->args[4];
-	}
+	if (!control)
+		return 0;
+	control->offered += sent + drops;
+	if (drops <= 0)
+		return 0;
+	control->dropped += drops;
+	control->error = -error;
+	if (!control->full)
+		control->full = control->offered - drops + 1;
 	return 0;
 }
 
-/* Frames that did not even get to the device: it is down. The arguments: device, program, target, error, … */
+/* Frames that did not even get to the device: it is down. The arguments: from, program, target, error, kind of map, map, number. */
 SEC("raw_tp/xdp_redirect_err")
 int not_redirected(struct bpf_raw_tracepoint_args *ctx)
 {
+	if ((__u32)ctx->args[6] != target || !is_here((void *)ctx->args[0], LOOPBACK))
+		return 0;
 	struct control *control = state();
-	if (control && control->processor == bpf_get_smp_processor_id() + 1) {
-		__sync_fetch_and_add(&control->dropped, 1);
-		control->error = -(int)ctx->args[3];
+	if (!control)
+		return 0;
+	control->dropped++;
+	control->error = -(int)ctx->args[3];
+	return 0;
+}
+
+/* Resets the device was offered, on the processor that made them. The arguments: device, sent, drops, error. */
+SEC("raw_tp/xdp_bulk_tx")
+int answered(struct bpf_raw_tracepoint_args *ctx)
+{
+	if (!is_here((void *)ctx->args[0], target))
+		return 0;
+	struct resets *resets = made_here();
+	if (!resets)
+		return 0;
+	int drops = (int)ctx->args[2];
+	resets->offered += (int)ctx->args[1] + drops;
+	for (int i = 0; i < LAST; i++) {
+		if (i >= drops)
+			break;
+		struct unanswered *reply = &resets->last[(resets->offered - drops + i) % LAST];
+		if (bpf_ringbuf_output(&records, reply, sizeof(*reply), BPF_RB_NO_WAKEUP))
+			count_lost();
 	}
 	return 0;
 }

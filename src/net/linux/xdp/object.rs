@@ -1,7 +1,8 @@
 //! Loading and attaching the program, and saying why that failed.
 
 use std::error::Error as StdError;
-use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::{fs, io};
 
 use aya::maps::{Map, MapData, RingBuf};
 use aya::programs::{RawTracePoint, Xdp, XdpMode};
@@ -28,8 +29,10 @@ impl Loaded {
     /// `senders`.
     pub(super) fn attach(index: u32, options: &LinkOptions, proof: &Proof, senders: usize) -> Result<Self, Failure> {
         let [key0, key1] = halves(proof.key);
+        let namespace = fs::metadata("/proc/thread-self/ns/net").map_err(step("find network namespace of"))?.ino() as u32;
         let mut object = EbpfLoader::new()
             .override_global("target", &index, true)
+            .override_global("namespace", &namespace, true)
             .override_global("key0", &key0, true)
             .override_global("key1", &key1, true)
             .override_global("first_port", &options.first_port, true)
@@ -38,7 +41,7 @@ impl Loaded {
             .map_max_entries("slots", Slots::of(senders) as u32)
             .load(include_bytes_aligned!("link.bpf.o"))
             .map_err(step(LOAD))?;
-        for (name, point) in [("not_taken", "xdp_devmap_xmit"), ("not_redirected", "xdp_redirect_err")] {
+        for (name, point) in [("offered", "xdp_devmap_xmit"), ("not_redirected", "xdp_redirect_err"), ("answered", "xdp_bulk_tx")] {
             let counter: &mut RawTracePoint = program(&mut object, name)?;
             counter.load().map_err(step("load counter of drops for"))?;
             counter.attach(point).map_err(step("attach counter of drops for"))?;

@@ -1,9 +1,11 @@
 //! The attached program as senders and receiver share it.
 
 use std::io;
+use std::ops::Range;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use aya::maps::{MapData, RingBuf};
 use aya::programs::{ProgramError, Xdp};
@@ -21,7 +23,7 @@ pub(super) struct Program {
     control: SharedMemory,
     slots: MapData,
     senders: usize,
-    /// Calls take turns: there is one position in the slots, and one processor whose drops are counted.
+    /// Calls take turns: there is one position in the slots.
     turn: Mutex<()>,
 }
 
@@ -34,6 +36,19 @@ pub(super) struct Sent {
     pub(super) dropped: u64,
     /// Why not all were taken.
     pub(super) error: Option<io::Error>,
+}
+
+/// What became of frames that the device was offered.
+struct Run {
+    /// The first that it was not offered.
+    next: u64,
+    /// Its queue was full.
+    is_full: bool,
+    /// Those it had no room for.
+    full: Range<u64>,
+    /// So many others it did not take.
+    dropped: u64,
+    error: Option<io::Error>,
 }
 
 impl Program {
@@ -54,26 +69,64 @@ impl Program {
         SharedMemory::map(self.slots.fd().as_fd(), Slots::of(self.senders) * SLOT_BYTES).map_err(step("map frames of"))
     }
 
-    /// Sends the frames in `count` slots from number `first` on.
+    /// Sends the frames in `count` slots from number `first` on. What finds the device's queue full is sent again when that has had time to
+    /// drain.
     pub(super) fn send(&self, first: u64, count: usize) -> Sent {
         let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.dropped();
-        self.word(NEXT).store(first, Ordering::Release);
-        let mut frames = 0;
-        let mut error = None;
-        // A signal ends a call early.
-        while frames < count && error.is_none() {
-            error = self.call(count - frames).err().filter(|error| error.kind() != io::ErrorKind::Interrupted);
-            frames = self.word(NEXT).load(Ordering::Acquire).saturating_sub(first) as usize;
+        let mut given_up = None;
+        let mut sent = Sent { frames: 0, dropped: 0, error: None };
+        let mut reached = first;
+        // Those left, the first of them last.
+        let mut left: Vec<_> = std::iter::once(first..first + count as u64).collect();
+        while let Some(slots) = left.pop() {
+            let run = self.run(slots.clone());
+            reached = reached.max(run.next);
+            sent.dropped += run.dropped;
+            left.extend([run.next..slots.end, run.full].into_iter().filter(|slots| !slots.is_empty()));
+            if run.error.is_some() {
+                sent.error = run.error;
+                break;
+            }
+            if run.is_full {
+                let now = Instant::now();
+                if now >= *given_up.get_or_insert(now + PATIENCE) {
+                    reached = first + count as u64;
+                    break;
+                }
+                std::thread::sleep(PAUSE);
+            }
         }
-        self.word(PROCESSOR).store(0, Ordering::Release);
-        let dropped = self.dropped() - before;
         drop(turn);
-        let down = self.word(ERROR).swap(0, Ordering::Relaxed) as i32;
-        if matches!(down, libc::ENETDOWN | libc::ENODEV) {
-            error = Some(io::Error::from_raw_os_error(down));
+        let among = |slots: Range<u64>| slots.end.min(reached).saturating_sub(slots.start);
+        sent.dropped += left.into_iter().map(among).sum::<u64>();
+        Sent { frames: (reached - first) as usize, ..sent }
+    }
+
+    /// Offers the device frames until its queue is full.
+    fn run(&self, slots: Range<u64>) -> Run {
+        let before = self.dropped();
+        for word in [NEXT, OFFERED] {
+            self.word(word).store(slots.start, Ordering::Release);
         }
-        Sent { frames: frames.min(count), dropped, error }
+        self.word(FULL).store(0, Ordering::Release);
+        let (mut next, mut error) = (slots.start, None);
+        // A signal ends a call early.
+        while next < slots.end && self.word(FULL).load(Ordering::Acquire) == 0 && error.is_none() {
+            error = self.call((slots.end - next) as usize).err().filter(|error| error.kind() != io::ErrorKind::Interrupted);
+            next = self.word(NEXT).load(Ordering::Acquire).clamp(slots.start, slots.end);
+        }
+        let dropped = self.dropped() - before;
+        let full = self.word(FULL).load(Ordering::Acquire);
+        match self.word(ERROR).swap(0, Ordering::Relaxed) as i32 {
+            // The queue had no room for these.
+            0 if full > slots.start && full - 1 + dropped <= next => {
+                Run { next, is_full: true, full: full - 1..full - 1 + dropped, dropped: 0, error }
+            }
+            down @ (libc::ENETDOWN | libc::ENODEV) => {
+                Run { next, is_full: false, full: 0..0, dropped, error: Some(io::Error::from_raw_os_error(down)) }
+            }
+            _ => Run { next, is_full: full > 0, full: 0..0, dropped, error },
+        }
     }
 
     /// Records there was no room for, since the program was attached.
@@ -107,14 +160,19 @@ impl Program {
     }
 }
 
+/// In this time a queue of some hundred frames drains, if somebody serves it.
+const PAUSE: Duration = Duration::from_micros(50);
+/// How long one that stays full is tried.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// Frames between two flushes to the device, whose queue holds a few hundred.
 const BATCH: u32 = 64;
 
 // Where things are in `struct control`.
 const NEXT: usize = 0;
-const PROCESSOR: usize = 8;
-const DROPPED: usize = 16;
-const MALFORMED: usize = 24;
-const ERROR: usize = 32;
+const OFFERED: usize = 8;
+const FULL: usize = 16;
+const DROPPED: usize = 24;
+const MALFORMED: usize = 32;
+const ERROR: usize = 40;
 const LOST: usize = 64;
 const CONTROL_BYTES: usize = 128;

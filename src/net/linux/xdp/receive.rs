@@ -9,8 +9,8 @@ use aya::maps::{MapData, RingBuf};
 use super::program::Program;
 use super::record::Record;
 use crate::net::linux::sys::KernelClock;
-use crate::net::{Frame, Receiver, Reset};
-use crate::packet::{Checksums, FRAME_CAPACITY, Medium};
+use crate::net::{Frame, Receiver};
+use crate::packet::{Checksums, FRAME_CAPACITY};
 
 /// The ring of records that the program writes, and a packet socket.
 pub(super) struct XdpReceiver {
@@ -34,15 +34,9 @@ impl XdpReceiver {
             && let Some(item) = self.records.next()
         {
             let Some(record) = Record::read(&item) else { continue };
-            let len = record.write(&mut packet);
+            let (len, medium, reset) = record.write(&mut packet);
             let arrived = wall.saturating_sub(monotonic.saturating_sub(record.arrived(monotonic)));
-            each(Frame {
-                bytes: &packet[..len],
-                medium: Medium::Ip,
-                wall: Some(arrived),
-                checksums: Checksums::Pending,
-                reset: Reset::Sent,
-            });
+            each(Frame { bytes: &packet[..len], medium, wall: Some(arrived), checksums: Checksums::Pending, reset });
             count += 1;
         }
         count
