@@ -82,9 +82,10 @@ fn killed_and_resumed_it_finds_what_one_scan_finds() {
     }
     let sum: u64 = ["answered", "unanswered", "not_probed"].map(|field| parts[field].as_u64().unwrap()).iter().sum();
     assert_eq!(Some(sum), parts["targets"].as_u64(), "{parts}");
-    let probes = |summary: &serde_json::Value| summary["probes"].as_f64().unwrap();
-    let share = probes(&parts) / probes(&whole);
-    assert!(share < 1.2, "{share} times the probes: {whole} {parts}\n{told}");
+    // Who answers is asked once, who does not once in each pass; how many do not depends on when hosts with limits were asked.
+    let number = |field: &str| parts[field].as_f64().unwrap();
+    let due = number("answered") + number("unanswered") * parts["pace"]["passes"].as_f64().unwrap();
+    assert!(number("probes") < 1.1 * due, "{due} were due: {parts}, and without being killed {whole}\n{told}");
 }
 
 /// README's commands, after a scan that was killed.
