@@ -6,13 +6,13 @@
 //! | 65,536 findings | list | JSON | text | journal | list and journal |
 //! |---|---|---|---|---|---|
 //! | each of another host, before | 6,934 | 14,695 | | 50,206 | |
-//! | each of another host | 2,782 | 5,438 | 6,485 | 6,823 | 7,185 |
-//! | the same, all answering alike | 5,428 | 9,620 | 10,408 | 9,898 | 10,425 |
+//! | each of another host | 2,685 | 5,342 | 6,389 | 3,822 | 4,185 |
+//! | the same, all answering alike | 5,269 | 9,463 | 10,254 | 6,469 | 6,995 |
 //! | 64 ports of 1,024 hosts, before | 5,409 | 7,477 | | 24,995 | |
-//! | 64 ports of 1,024 hosts | 3,867 | 5,109 | 4,072 | 5,752 | 6,084 |
+//! | 64 ports of 1,024 hosts | 3,810 | 5,056 | 4,013 | 4,256 | 4,588 |
 //!
-//! Some 1,040 of them prove the answer. Where hosts answer alike, each waits packed for the end, and the list has a second line about it. Of the
-//! journal's, 3,000 are the digest, on a processor without instructions for it.
+//! Some 1,040 of them prove the answer. Where hosts answer alike, each waits packed for the end, and the list has a second line about it.
+//! With SHA-256 as the journal's digest instead of BLAKE3, on a processor without instructions for it, that took 3,000 more.
 //!
 //! In findings a second, by `cargo bench --bench report`, in a slow hour: one thread that proves and reports 1.40 million as list, 602,000 as JSON,
 //! 561,000 as text, 717,000 in the journal. A scan has a thread for each: `scan/` is the same by a scan's own queue, 2.05 million as list, 716,000 as

@@ -1,4 +1,4 @@
-//! Bitmaps, blocks and digests as text.
+//! Bitmaps and blocks as text.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -79,11 +79,6 @@ pub(super) fn to_bytes(text: &str) -> Result<Vec<u8>, String> {
     STANDARD.decode(text).map_err(|error| format!("no base64: {error}"))
 }
 
-/// Bytes as hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,7 +95,6 @@ mod tests {
             append_bytes(&mut text, bytes);
             assert_eq!(text.strip_prefix(b"before"), Some(STANDARD.encode(bytes).as_bytes()));
         }
-        assert_eq!(hex(&[0, 0x9f, 0xff]), "009fff");
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! | `packed` | findings and hosts of a flood, in order, instead of a line each: bytes in base64, see [`Packed`](crate::scan::Packed) |
 //! | `pass` | a pass over silent targets begins: the blocks it asks, as a bitmap |
 //! | `knowledge` | what canaries have shown, and of each block that has changed what is known |
-//! | `progress` | the end of what belongs together, some twenty times a second: places, counts, and the digest of all bytes before its line |
+//! | `progress` | the end of what belongs together, some twenty times a second: places, counts, and the BLAKE3 digest of all bytes before its line |
 //!
 //! The cookie key is never written: whoever reads a journal cannot forge an answer. What stands after the last `progress` line was being
 //! written when the scan was killed, and is asked again.
@@ -50,10 +50,9 @@ pub struct Order {
 }
 
 impl Order {
-    /// The digest of a file that targets were read from: SHA-256 in hexadecimal digits.
+    /// The digest of a file that targets were read from: BLAKE3 in hexadecimal digits.
     pub fn digest(content: &[u8]) -> String {
-        use sha2::Digest;
-        bits::hex(&sha2::Sha256::digest(content))
+        blake3::hash(content).to_string()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, Read};
 
-use sha2::{Digest, Sha256};
+use blake3::Hasher;
 
 use super::Order;
 use super::bits;
@@ -32,7 +32,7 @@ pub struct JournalReading {
 /// It cannot be read, is no journal, is of another version, or is not as it was written; the line is named.
 pub fn read_journal(input: &mut dyn BufRead, name: &str) -> Result<JournalReading> {
     let mut reader = Reader::default();
-    let mut digest = Sha256::new();
+    let mut digest = Hasher::new();
     let mut waiting: Vec<(u64, Vec<u8>)> = Vec::new();
     for number in 1_u64.. {
         let mut line = Vec::new();
@@ -53,7 +53,7 @@ pub fn read_journal(input: &mut dyn BufRead, name: &str) -> Result<JournalReadin
         for (_, line) in &waiting {
             digest.update(line);
         }
-        if bits::hex(&digest.clone().finalize()) != progress.digest {
+        if digest.finalize().to_hex()[..] != progress.digest {
             let from = waiting.first().map_or(number, |(first, _)| *first);
             return Err(wrong(from, format!("lines {from} to {number} are not as they were written: their digest is another")));
         }

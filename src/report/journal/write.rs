@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{self, Write};
 
+use blake3::Hasher;
 use roaring::RoaringTreemap;
-use sha2::{Digest, Sha256};
 
 use super::Order;
 use super::bits;
@@ -28,7 +28,7 @@ pub struct Journal {
     rows: Rows,
     lines: Lines,
     /// Of all lines written, and of so many bytes of those beside.
-    digest: Sha256,
+    digest: Hasher,
     digested: usize,
     /// By stage: answers without a line of their own.
     answered: BTreeMap<(usize, Outcome), RoaringTreemap>,
@@ -55,7 +55,7 @@ impl Journal {
             told: Vec::new(),
             rows: Rows::default(),
             lines: Lines::default(),
-            digest: Sha256::new(),
+            digest: Hasher::new(),
             digested: 0,
             answered: BTreeMap::new(),
             places: BTreeMap::new(),
@@ -173,8 +173,7 @@ impl Journal {
         self.gather()?;
         let places = self.places.iter().map(|((stage, ..), place)| (*stage, *place)).collect();
         self.together();
-        let digest = self.digest.clone();
-        self.line(&Line::Progress(Progress::of(spent, places, bits::hex(&digest.finalize()))))?;
+        self.line(&Line::Progress(Progress::of(spent, places, self.digest.finalize().to_string())))?;
         self.write()
     }
 

@@ -24,17 +24,28 @@ impl<'a> Tail<'a> {
         self.len += N;
     }
 
-    pub(super) fn number(&mut self, mut number: u64) {
-        if self.len + LONGEST_NUMBER > self.bytes.len() {
-            self.whole();
+    /// Most are small.
+    #[inline]
+    pub(super) fn number(&mut self, number: u64) {
+        if number < 0x80 {
+            self.put([number as u8]);
+        } else {
+            self.large(number);
         }
+    }
+
+    fn large(&mut self, mut number: u64) {
+        let mut bytes = [0x80; LONGEST_NUMBER];
+        let mut len = 0;
         while number >= 0x80 {
-            self.bytes[self.len] = number as u8 | 0x80;
-            self.len += 1;
+            bytes[len] |= number as u8;
             number >>= 7;
+            len += 1;
         }
-        self.bytes[self.len] = number as u8;
-        self.len += 1;
+        bytes[len] = number as u8;
+        // All of them are put, and those that are not part of it overwritten by what comes next.
+        self.put(bytes);
+        self.len -= LONGEST_NUMBER - (len + 1);
     }
 
     /// 584 years of nanoseconds are enough.

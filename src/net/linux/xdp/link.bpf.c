@@ -403,14 +403,21 @@ int link(struct xdp_md *ctx)
 	return ctx->ingress_ifindex == LOOPBACK ? transmit(ctx) : receive(ctx);
 }
 
+/* The loopback interface and the interface, once they were seen. */
+static const struct net_device *loopback, *interface;
+
 /* Frames the device was offered. What it did not take are the last of them. The arguments: from, to, sent, drops, error. */
 SEC("raw_tp/xdp_devmap_xmit")
 int offered(struct bpf_raw_tracepoint_args *ctx)
 {
 	const struct net_device *from = (void *)ctx->args[0], *to = (void *)ctx->args[1];
 	int sent = (int)ctx->args[2], drops = (int)ctx->args[3], error = (int)ctx->args[4];
-	if (!is_here(from, LOOPBACK) || !is_here(to, target))
-		return 0;
+	if (from != loopback || to != interface) {
+		if (!is_here(from, LOOPBACK) || !is_here(to, target))
+			return 0;
+		loopback = from;
+		interface = to;
+	}
 	struct control *control = state();
 	if (!control)
 		return 0;
@@ -442,7 +449,8 @@ int not_redirected(struct bpf_raw_tracepoint_args *ctx)
 SEC("raw_tp/xdp_bulk_tx")
 int answered(struct bpf_raw_tracepoint_args *ctx)
 {
-	if (!is_here((void *)ctx->args[0], target))
+	const struct net_device *device = (void *)ctx->args[0];
+	if (device != interface && !is_here(device, target))
 		return 0;
 	struct resets *resets = made_here();
 	if (!resets)
