@@ -34,22 +34,33 @@ fn listed(path: &Path) -> (std::collections::BTreeSet<String>, usize) {
 #[test]
 fn killed_and_resumed_it_finds_what_one_scan_finds() {
     const SCAN: &str = "10.20.0.0/24 10.20.1.0/26 -p 1-200 --rate 8000 --host-rate 8000 -n -q";
-    let dir = tempfile::tempdir().unwrap();
     let killed = |signal: &str, after: &str| {
         // The practice network ends with the program, which is the shell's own child.
         format!("pid=$!; sleep {after}; kill -{signal} $pid; wait $pid || true")
     };
     let commands = format!(
-        "$0 demo -- {SCAN} -o list:whole -o json:whole.json --no-journal || exit 1
+        "$0 demo -- {SCAN} -o list:whole -o json:whole.json --no-journal; echo whole $?; tail -1 whole.json >&2
          $0 demo -- {SCAN} -o list:parts -o json:parts.json -o pcapng:parts.pcapng & {}
          $0 demo -- resume & {}
          $0 history; $0 demo -- resume; echo status $?; $0 history; $0 demo -- resume; echo status $?; ls state/synprobe",
         killed("KILL", "1.4"),
         killed("TERM", "1.5"),
     );
-    let Some(output) = script(dir.path(), &commands) else { return };
-    let (said, told) = (text(&output.stdout), text(&output.stderr));
-    assert!(said.contains("interrupted") && said.contains("ended"), "{said}{told}");
+    // On a machine that is so busy that answers come too late, a scan says that it is incomplete: then once more.
+    let mut runs = (0..3).map_while(|_| {
+        let dir = tempfile::tempdir().unwrap();
+        let output = script(dir.path(), &commands)?;
+        Some((dir, text(&output.stdout), text(&output.stderr)))
+    });
+    let is_complete = |(_, said, _): &(_, String, _)| said.contains("whole 0") && said.contains("status 0");
+    let Some(mut run) = runs.next() else { return };
+    while !is_complete(&run)
+        && let Some(another) = runs.next()
+    {
+        run = another;
+    }
+    let (dir, said, told) = run;
+    assert!(said.contains("whole 0") && said.contains("interrupted") && said.contains("ended"), "{said}{told}");
     assert!(said.contains("status 0") && told.contains("none was interrupted"), "{said}{told}");
     let journals = said.lines().filter(|line| line.ends_with(".journal") && !line.contains('/')).count();
     assert_eq!(journals, 1, "resuming goes on with the same: {said}");

@@ -262,6 +262,31 @@ fn a_database_holds_the_same_scans() {
     assert_eq!(refused(Which::Numbers(1, 9)), "read DB: scan 9 is not in it: it holds 2 scans, 1 to 2");
 }
 
+/// A shard may have nothing to ask: no host of another scan is gone because of it, and that is known, whatever its command line says.
+#[test]
+fn a_shard_in_a_database_may_have_asked_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.db");
+    let nobody = crate::scan::ScanRecord { asked: Some(crate::target::AddressSet::new()), ..sample::scan() };
+    for (scan, hosts) in [(sample::scan(), sample::hosts()), (nobody, Vec::new())] {
+        let mut report = crate::report::Sqlite::open(&path, crate::report::Migration::Refused).unwrap();
+        crate::report::Report::begin(&mut report, &scan).unwrap();
+        for host in &hosts {
+            host.ports.iter().for_each(|port| crate::report::Report::finding(&mut report, port).unwrap());
+            crate::report::Report::host(&mut report, host).unwrap();
+        }
+        crate::report::Report::end(&mut report, &sample::summary()).unwrap();
+    }
+    let [whole, none] = [1, 2].map(|number| Scan::of_database(&path, number).unwrap().scan);
+    let mut states = Vec::new();
+    let kept = &mut |host: &HostDiff<'_>| {
+        states.push(host.new);
+        Ok(())
+    };
+    compare(&whole, &none, kept).unwrap();
+    assert_eq!(states, [known::HostKnown::NotAsked; 2]);
+}
+
 #[test]
 fn nmaps_counts_tell_what_is_behind_them() {
     let host = |ports: &str| {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aya::maps::{MapData, RingBuf};
 use aya::programs::{ProgramError, Xdp};
@@ -73,7 +73,7 @@ impl Program {
     /// drain.
     pub(super) fn send(&self, first: u64, count: usize) -> Sent {
         let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut given_up = None;
+        let mut pauses = 0;
         let mut sent = Sent { frames: 0, dropped: 0, error: None };
         let mut reached = first;
         // Those left, the first of them last.
@@ -88,11 +88,11 @@ impl Program {
                 break;
             }
             if run.is_full {
-                let now = Instant::now();
-                if now >= *given_up.get_or_insert(now + PATIENCE) {
+                if pauses == MOST_PAUSES {
                     reached = first + count as u64;
                     break;
                 }
+                pauses += 1;
                 std::thread::sleep(PAUSE);
             }
         }
@@ -162,8 +162,8 @@ impl Program {
 
 /// In this time a queue of some hundred frames drains, if somebody serves it.
 const PAUSE: Duration = Duration::from_micros(50);
-/// How long one that stays full is tried.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// One that stays full for a tenth of a second is given up.
+const MOST_PAUSES: u32 = 1000;
 /// Frames between two flushes to the device, whose queue holds a few hundred.
 const BATCH: u32 = 64;
 

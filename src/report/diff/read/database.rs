@@ -15,7 +15,6 @@ use crate::report::json::read::{wire, words};
 use crate::report::sqlite::APPLICATION;
 use crate::report::{Epoch, Strictness};
 use crate::scan::{HostState, Reason, Summary};
-use crate::target::PortSet;
 
 /// The version of the schema since which a scan tells which addresses it asked.
 const ASKED: i64 = 3;
@@ -112,9 +111,9 @@ fn gather(database: &Connection, number: i64) -> rusqlite::Result<Gather> {
     let Some((started, addresses, ports, arguments, summary, asked)) = found else { return Err(rusqlite::Error::QueryReturnedNoRows) };
     gather.started = Duration::try_from_secs_f64(started).ok();
     gather.addresses = u64::try_from(addresses).ok();
-    gather.ports = ports.parse::<PortSet>().ok();
+    gather.ports = words::ports(&ports).ok();
     let arguments: Vec<String> = serde_json::from_str(&arguments).unwrap_or_default();
-    gather.asked = asked.and_then(|asked| asked.parse().ok());
+    gather.asked = asked.and_then(|asked| words::addresses(&asked).ok());
     gather.asked = gather.asked.or_else(|| asked::of(&arguments, gather.addresses?));
     let summary = summary.as_deref().and_then(of_line);
     gather.course = course(summary.as_deref(), &arguments);
