@@ -7,15 +7,15 @@
 //! | survey (the default), before runs and lots | 1,301 | |
 //! | survey, before drafts were written in place and by SipHash-1-3 | 859 | 870 |
 //! | survey, before series | 596 | 622 |
-//! | survey | 435 | 463 |
+//! | survey | 391 | 417 |
 //! | prober (trailing attempts), before drafts were written in place and by SipHash-1-3 | 801 | |
 //! | prober, before series | 539 | |
-//! | prober | 373 | |
+//! | prober | 341 | |
 //!
 //! Where all leave one way, probes are a series: only address, port and sequence number are kept for each, and what is due without a gap goes to
-//! the link in one call. Of the 435 the order takes some 75, host and target 80, the hash 80, the frame and the call for it 55, lots and the
-//! bookkeeping of what left 70, its marks 11; the rest is answered bits and loops. In turns with the version before, on a busy machine, it takes
-//! 0.84 of that one's time over 4 million targets: 62 ns for 73, and 76 for 93. 60 ns were aimed at.
+//! the link in one call. Of the 391 the order takes some 75, the hash 80, host, target and answered bit 80, the frame and the call for it 55, lots
+//! and the bookkeeping of what left 60, its marks 11; the rest is loops. In turns with the version before, on a machine that compiled at the same
+//! time, it takes 0.65 to 0.71 of that one's time over 2 million targets. 60 ns were aimed at.
 //!
 //! Instructions are a steadier measure than time on a machine that does other work. `valgrind` counts them; `--test` has each bench
 //! run once:

@@ -184,15 +184,17 @@ impl Ahead {
     }
 
     fn work_out_series(&mut self, stage: &Stage, origin: &Origin) {
+        let mut due = 0;
         let places = self.indices.iter().zip(&mut self.hosts).zip(&mut self.syns);
         for (number, ((&index, host), syn)) in places.enumerate().take(self.count) {
             let (number_of_host, target) = stage.space.ipv4_place(index);
             *host = number_of_host;
             if let Some((destination, port)) = target {
                 (syn.destination, syn.port) = (destination, port);
-                self.due |= u32::from(!stage.answered.contains(index)) << number;
+                due |= u32::from(!stage.answered.contains(index)) << number;
             }
         }
+        self.due = due;
         for syn in &mut self.syns[..self.count] {
             syn.sequence = origin.sequence(syn.destination, syn.port);
         }

@@ -72,11 +72,11 @@ impl Survey {
                     continue;
                 }
                 // As many of them as may leave together.
-                let (before, was_drawn) = (random.clone(), is_drawn);
+                let (mut lots, was_drawn) = (random.clone(), is_drawn);
                 let mut chosen = 0;
                 for &host in &run.hosts()[place..place + due] {
                     if !std::mem::replace(&mut is_drawn, true) {
-                        let drawn = random.random();
+                        let drawn = lots.random();
                         if drawn < share || audits.contains(&drawn) {
                             lot = Some(drawn);
                             break;
@@ -94,9 +94,11 @@ impl Survey {
                 if put < chosen {
                     // As if nobody after the one without room had been looked at.
                     run.hosts()[place + put..place + chosen].iter().for_each(|&host| host_pace.take_back(host));
-                    (lot, is_drawn, *random) = (None, true, before);
+                    (lot, is_drawn) = (None, true);
                     (usize::from(was_drawn)..=put).for_each(|_| _ = random.random::<f64>());
                     (room, goes_on) = (false, false);
+                } else {
+                    *random = lots;
                 }
                 if counts.is_none() {
                     self.unpublished.targets += run.ports(place..place + put).filter(|&port| stage.counts(port)).count() as u64;
