@@ -22,7 +22,7 @@ pub use link::{Engine, Queueing};
 use std::io;
 use std::time::Duration;
 
-use crate::packet::{Checksums, Medium};
+use crate::packet::{Checksums, Medium, Syn, SynSeries};
 
 /// The sending half of a link.
 pub trait Transmitter: Send {
@@ -30,6 +30,16 @@ pub trait Transmitter: Send {
     fn slot(&mut self) -> Option<&mut [u8]>;
     /// Queues the slot last borrowed, with `len` bytes of frame in it.
     fn commit(&mut self, len: usize);
+    /// Writes and queues `syns` of `series`, as many as there are slots for; how many these were. For whoever does not know the kind of
+    /// transmitter it is one call for all of them.
+    fn write_all(&mut self, series: &SynSeries, syns: &[Syn]) -> usize {
+        for (written, syn) in syns.iter().enumerate() {
+            let Some(slot) = self.slot() else { return written };
+            let len = series.write(slot, syn);
+            self.commit(len);
+        }
+        syns.len()
+    }
     /// Hands queued frames to the device; how many left the queue: those it took, and those it refused for good ([`Self::refused`]). The
     /// others stay queued.
     ///
@@ -93,6 +103,10 @@ impl<T: Transmitter + ?Sized> Transmitter for Box<T> {
 
     fn commit(&mut self, len: usize) {
         (**self).commit(len);
+    }
+
+    fn write_all(&mut self, series: &SynSeries, syns: &[Syn]) -> usize {
+        (**self).write_all(series, syns)
     }
 
     fn flush(&mut self) -> io::Result<usize> {

@@ -10,6 +10,7 @@ mod mac;
 mod parse;
 pub mod pcapng;
 mod reply;
+mod series;
 mod syn;
 
 pub use answer::{IcmpMessage, TcpSegment, write_icmp_error, write_tcp};
@@ -18,6 +19,7 @@ pub use bpf::{FilterSpec, Instruction, filter};
 pub use echo::{ECHO_PACKET_LEN, EchoReply, write_echo_reply, write_echo_request};
 pub use mac::MacAddr;
 pub use reply::{ArpReply, Checksums, IcmpError, Quoted, Reply, TcpFlags, TcpReply, Verdict};
+pub use series::{Syn, SynSeries};
 pub use syn::{Hop, Probe, RstTemplate, SYN_FRAME_LEN, SYN_PACKET_LEN, SynTemplate, fingerprint};
 
 /// What a link carries.

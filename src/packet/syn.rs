@@ -116,11 +116,8 @@ impl SynTemplate {
     fn fill(&self, packet: &mut [u8; SYN_PACKET_LEN], probe: &Probe) {
         let source = probe.source.to_bits();
         let destination = probe.destination.to_bits();
-        let ports = u32::from(probe.source_port) << 16 | u32::from(probe.destination_port);
-        // The addresses count in both checksums, once as header and once as pseudo-header.
-        let addresses = Sum::ZERO.u32(source).u32(destination);
-        let ip = self.ip.and(addresses);
-        let tcp = self.tcp.and(addresses).u32(ports).u32(probe.sequence);
+        let ports = ports(probe);
+        let (ip, tcp) = self.sums(probe);
         *packet = self.packet;
         packet[10..12].copy_from_slice(&ip.checksum().to_be_bytes());
         packet[12..16].copy_from_slice(&source.to_be_bytes());
@@ -129,6 +126,20 @@ impl SynTemplate {
         packet[24..28].copy_from_slice(&probe.sequence.to_be_bytes());
         packet[36..38].copy_from_slice(&tcp.checksum().to_be_bytes());
     }
+
+    /// Of the IP header, and of the TCP header with the pseudo-header.
+    #[inline]
+    pub(super) fn sums(&self, probe: &Probe) -> (Sum, Sum) {
+        // The addresses count in both checksums, once as header and once as pseudo-header.
+        let addresses = Sum::ZERO.u32(probe.source.to_bits()).u32(probe.destination.to_bits());
+        (self.ip.and(addresses), self.tcp.and(addresses).u32(ports(probe)).u32(probe.sequence))
+    }
+}
+
+/// As they stand in the header.
+#[inline]
+fn ports(probe: &Probe) -> u32 {
+    u32::from(probe.source_port) << 16 | u32::from(probe.destination_port)
 }
 
 impl Default for SynTemplate {
@@ -138,7 +149,7 @@ impl Default for SynTemplate {
 }
 
 #[cold]
-fn too_short() -> usize {
+pub(super) fn too_short() -> usize {
     debug_assert!(false, "slot too short for a SYN");
     0
 }

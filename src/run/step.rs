@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::clock::arrival;
 use super::proofs::Catch;
 use crate::net::{Frame, Receiver, Reset, Transmitter};
-use crate::packet::{Hop, Reply, RstTemplate, SynTemplate, TcpReply, write_echo_request, write_request};
-use crate::scan::{Board, NextHop, Observer, Poll, Record, Shot, ShotFrame, Source};
+use crate::packet::{Hop, Reply, RstTemplate, Syn, SynSeries, SynTemplate, TcpReply, write_echo_request, write_request};
+use crate::scan::{Board, NextHop, Observer, Poll, Record, Shot, ShotFrame, Sink, Source};
 use crate::time::Time;
 
 /// The transmitters of one sender, by link number.
@@ -82,6 +82,18 @@ impl Outlets {
         true
     }
 
+    /// As [`Self::put`] for several; how many found room.
+    fn put_all(&mut self, link: usize, series: &SynSeries, syns: &[Syn], board: &Board) -> usize {
+        let outlet = &mut self.by_link[link];
+        if outlet.failure.is_some() {
+            board.counters.send_errors.add(syns.len() as u64);
+            return syns.len();
+        }
+        let written = outlet.transmitter.write_all(series, syns);
+        outlet.queued += written;
+        written
+    }
+
     /// Hands frames over that were queued until now; whether all were taken.
     fn flush(&mut self, now: Time, board: &Board) -> bool {
         let mut all = true;
@@ -136,12 +148,28 @@ fn write(syn: &SynTemplate, slot: &mut [u8], frame: &ShotFrame) -> usize {
     }
 }
 
+/// The way of shots into the links' queues.
+struct Way<'a> {
+    outlets: &'a mut Outlets,
+    board: &'a Board,
+}
+
+impl Sink for Way<'_> {
+    fn put(&mut self, shot: &Shot) -> bool {
+        self.outlets.put(shot, self.board)
+    }
+
+    fn put_all(&mut self, link: usize, series: &SynSeries, syns: &[Syn]) -> usize {
+        self.outlets.put_all(link, series, syns, self.board)
+    }
+}
+
 /// Sends what `source` has for now.
 pub fn transmit_step(now: Time, source: &mut impl Source, outlets: &mut Outlets, board: &Board) -> Next {
     source.taken(outlets.taken());
     let next = match source.poll(now) {
         Poll::Send(allowance) => {
-            let room = source.emit(now, allowance.min(outlets.batch), &mut |shot| outlets.put(shot, board));
+            let room = source.emit(now, allowance.min(outlets.batch), &mut Way { outlets, board });
             if room { Next::Again } else { Next::At(now + WHEN_FULL) }
         }
         Poll::Wait(until) => Next::At(until),

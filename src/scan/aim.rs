@@ -1,14 +1,15 @@
 //! From a number in a stage to a frame: the target, its egress, its proof; worked out for a run of positions at once.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::ops::Range;
 
 use super::board::Board;
 use super::cookie::Origin;
 use super::discovery::Discovery;
 use super::egress::NextHop;
-use super::prober::{Shot, ShotFrame};
+use super::prober::{Shot, ShotFrame, Sink};
 use super::stage::Stage;
-use crate::packet::{Hop, MacAddr, Probe};
+use crate::packet::{Hop, MacAddr, Probe, Syn, SynSeries};
 use crate::target::Target;
 
 /// The probe of `attempt` for target `index`; `None` if it cannot be reached now.
@@ -78,77 +79,146 @@ pub(super) struct Ahead {
     stride: u64,
     /// The one egress that all targets of the stage have, if so.
     only: Option<u32>,
-    /// Position of the first aim.
+    /// All targets are asked by SYNs.
+    only_syns: bool,
+    /// Position of the first probe.
     first: u64,
     /// How many are worked out.
     count: usize,
-    aims: [Aim; RUN],
+    indices: [u64; RUN],
+    hosts: [u64; RUN],
+    /// A bit for each that is to be sent: its target has not answered, and can be reached.
+    due: u32,
+    /// By what link, if all of them are SYNs of one series.
+    link: Option<usize>,
+    /// The series that was the last.
+    series: Option<SynSeries>,
+    syns: [Syn; RUN],
+    /// If they are no series.
+    shots: [Option<Shot>; RUN],
 }
 
-/// The probe at a position.
+/// The probes at some positions that follow each other.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Aim {
-    index: u64,
-    /// The number of the host in the stage.
-    pub(super) host: u64,
-    /// `None` if the target had answered, or could not be reached.
-    shot: Option<Shot>,
+pub(super) struct Run<'a> {
+    hosts: &'a [u64],
+    due: u32,
+    probes: Probes<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Probes<'a> {
+    Series { link: usize, series: &'a SynSeries, syns: &'a [Syn] },
+    Shots(&'a [Option<Shot>]),
 }
 
 impl Ahead {
     /// Nothing worked out yet; every `stride`-th position will be asked for.
     pub(super) fn new(board: &Board, stage: Option<&Stage>, stride: u64) -> Self {
         let only = stage.and_then(|stage| board.egresses.only(stage.space.addresses()));
-        Self { attempt: 0, stride, only, first: 0, count: 0, aims: [Aim { index: 0, host: 0, shot: None }; RUN] }
+        let only_syns = stage.is_some_and(|stage| !stage.space.ports().contains(Discovery::ECHO));
+        Self {
+            attempt: 0,
+            stride,
+            only,
+            only_syns,
+            first: 0,
+            count: 0,
+            indices: [0; RUN],
+            hosts: [0; RUN],
+            due: 0,
+            link: None,
+            series: None,
+            syns: [Syn::NONE; RUN],
+            shots: [None; RUN],
+        }
     }
 
     /// The probes of `attempt` at `position` of the order and at some that follow; none beyond its end.
     #[inline]
-    pub(super) fn run(&mut self, board: &Board, stage: &Stage, position: u64, attempt: u8) -> &[Aim] {
-        let place = match position.wrapping_sub(self.first) {
+    pub(super) fn run(&mut self, board: &Board, stage: &Stage, position: u64, attempt: u8) -> Run<'_> {
+        let mut place = match position.wrapping_sub(self.first) {
             offset if self.stride == 1 => offset,
             offset => offset / self.stride,
         };
         if self.attempt == attempt && place < self.count as u64 {
             debug_assert_eq!(self.first + place * self.stride, position, "a position of another share");
-            return &self.aims[place as usize..self.count];
+            self.look_again(stage, place as usize);
+        } else {
+            place = 0;
+            self.work_out(board, stage, position, attempt);
         }
-        self.work_out(board, stage, position, attempt);
-        &self.aims[..self.count]
+        let rest = place as usize..self.count;
+        let probes = match (self.link, &self.series) {
+            (Some(link), Some(series)) => Probes::Series { link, series, syns: &self.syns[rest.clone()] },
+            _ => Probes::Shots(&self.shots[rest.clone()]),
+        };
+        Run { hosts: &self.hosts[rest], due: self.due >> place, probes }
     }
 
-    /// The probe of `attempt` at `position` of the order.
-    pub(super) fn at(&mut self, board: &Board, stage: &Stage, position: u64, attempt: u8) -> Option<&Aim> {
-        self.run(board, stage, position, attempt).first()
+    /// Those that have answered since they were worked out are not due any more.
+    fn look_again(&mut self, stage: &Stage, place: usize) {
+        for (place, &index) in self.indices[..self.count].iter().enumerate().skip(place) {
+            self.due &= !(u32::from(stage.answered.contains(index)) << place);
+        }
     }
 
     #[inline(never)]
     fn work_out(&mut self, board: &Board, stage: &Stage, position: u64, attempt: u8) {
         let left = stage.order.len().saturating_sub(position).div_ceil(self.stride);
         (self.attempt, self.first, self.count) = (attempt, position, left.min(RUN as u64) as usize);
-        let mut indices = [0; RUN];
-        let indices = &mut indices[..self.count];
-        stage.order.indices(position, self.stride, indices);
-        let mut targets = [None; RUN];
-        for ((aim, target), &index) in self.aims.iter_mut().zip(&mut targets).zip(&*indices) {
-            let (host, place) = stage.space.ipv4_place(index);
-            (aim.index, aim.host) = (index, host);
-            *target = place.filter(|_| !stage.answered.contains(index));
+        stage.order.indices(position, self.stride, &mut self.indices[..self.count]);
+        (self.due, self.link) = (0, None);
+        let way = self.only.map(|egress| Way::new(board, egress, attempt));
+        if let Some(Way { hop: Some(Toward::One(hop)), link, source, origin, .. }) = way
+            && self.only_syns
+        {
+            self.link = Some(link);
+            if !self.series.as_ref().is_some_and(|series| series.is(hop, source, origin.port)) {
+                self.series = Some(SynSeries::new(hop, source, origin.port));
+            }
+            self.work_out_series(stage, &origin);
+        } else {
+            self.work_out_shots(board, stage, way);
         }
-        let mut way = self.only.map(|egress| Way::new(board, egress, attempt));
-        let mut position = position;
-        for (aim, target) in self.aims[..self.count].iter_mut().zip(&targets) {
-            aim.shot = None;
-            if let &Some((addr, port)) = target {
+    }
+
+    fn work_out_series(&mut self, stage: &Stage, origin: &Origin) {
+        let mut due = 0;
+        let places = self.indices.iter().zip(&mut self.hosts).zip(&mut self.syns);
+        for (number, ((&index, host), syn)) in places.enumerate().take(self.count) {
+            let (number_of_host, target) = stage.space.ipv4_place(index);
+            *host = number_of_host;
+            if let Some((destination, port)) = target {
+                (syn.destination, syn.port) = (destination, port);
+                due |= u32::from(!stage.answered.contains(index)) << number;
+            }
+        }
+        self.due = due;
+        for syn in &mut self.syns[..self.count] {
+            syn.sequence = origin.sequence(syn.destination, syn.port);
+        }
+    }
+
+    /// The same, whatever way each goes.
+    fn work_out_shots(&mut self, board: &Board, stage: &Stage, mut way: Option<Way>) {
+        let mut position = self.first;
+        for (number, &index) in self.indices[..self.count].iter().enumerate() {
+            let (host, target) = stage.space.ipv4_place(index);
+            self.hosts[number] = host;
+            self.shots[number] = None;
+            if let Some((addr, port)) = target.filter(|_| !stage.answered.contains(index)) {
                 if self.only.is_none() {
                     let egress = board.egresses.number_of(addr);
-                    way = way.filter(|way| Some(way.egress) == egress).or_else(|| Some(Way::new(board, egress?, attempt)));
+                    way = way.filter(|way| Some(way.egress) == egress).or_else(|| Some(Way::new(board, egress?, self.attempt)));
                 }
                 if let Some(way) = &way {
-                    aim.shot = way.draft(board, addr, port);
-                    if aim.shot.is_none() {
+                    let shot = way.draft(board, addr, port);
+                    if shot.is_none() {
                         stage.passed_over(position);
                     }
+                    self.due |= u32::from(shot.is_some()) << number;
+                    self.shots[number] = shot;
                 }
             }
             position += self.stride;
@@ -156,13 +226,50 @@ impl Ahead {
     }
 }
 
-impl Aim {
-    /// The frame to be sent now; `None` if the target has answered or cannot be reached now.
+impl Run<'_> {
+    /// How many positions.
     #[inline]
-    pub(super) fn shot(&self, stage: &Stage) -> Option<&Shot> {
-        self.shot.as_ref().filter(|_| !stage.answered.contains(self.index))
+    pub(super) fn len(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// The numbers of the hosts in the stage.
+    #[inline]
+    pub(super) fn hosts(&self) -> &[u64] {
+        self.hosts
+    }
+
+    /// How many from `place` on are due without a gap.
+    #[inline]
+    pub(super) fn due(&self, place: usize) -> usize {
+        (self.due >> place).trailing_ones() as usize
+    }
+
+    /// The frame at `place`; `None` if the target has answered or cannot be reached now.
+    pub(super) fn shot(&self, place: usize) -> Option<Shot> {
+        if self.due(place) == 0 {
+            return None;
+        }
+        match self.probes {
+            Probes::Series { link, series, syns } => Some(Shot { link, frame: ShotFrame::Syn(series.probe(&syns[place])) }),
+            Probes::Shots(shots) => shots[place],
+        }
+    }
+
+    /// The ports of those at `places`, which are due.
+    pub(super) fn ports(&self, places: Range<usize>) -> impl Iterator<Item = u16> {
+        places.filter_map(|place| Some(self.shot(place)?.frame.port()))
+    }
+
+    /// Passes those at `places`, which are due, to `sink`, until there is no room; how many found it.
+    #[inline]
+    pub(super) fn put(&self, places: Range<usize>, sink: &mut impl Sink) -> usize {
+        match self.probes {
+            Probes::Series { link, series, syns } => sink.put_all(link, series, &syns[places]),
+            Probes::Shots(shots) => shots[places].iter().flatten().take_while(|shot| sink.put(shot)).count(),
+        }
     }
 }
 
-/// Positions worked out at once.
+/// Positions worked out at once; a bit for each fits into a word.
 const RUN: usize = 16;

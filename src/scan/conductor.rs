@@ -8,7 +8,7 @@ use super::answered::Answered;
 use super::board::{Board, ScanPhase};
 use super::checkpoint::LeftStage;
 use super::lead::{Lead, share};
-use super::prober::{Poll, Prober, Shot, Source};
+use super::prober::{Poll, Prober, Shot, Sink, Source};
 use super::stage::Stage;
 use super::survey::Survey;
 use super::suspicion::ControlPorts;
@@ -370,11 +370,11 @@ impl Source for Conductor {
         if self.course == Course::Probing { self.prober.as_mut()?.peek(now) } else { None }
     }
 
-    fn emit(&mut self, now: Time, most: u64, put: &mut impl FnMut(&Shot) -> bool) -> bool {
+    fn emit(&mut self, now: Time, most: u64, sink: &mut impl Sink) -> bool {
         let mut left = most;
         while left > 0 && (self.asking || self.course != Course::Probing || self.sweep_is_due(now)) {
             let Some(shot) = self.peek(now) else { return true };
-            if !put(&shot) {
+            if !sink.put(&shot) {
                 return false;
             }
             self.sent(now);
@@ -384,8 +384,8 @@ impl Source for Conductor {
         let left = left.min(self.may_probe);
         match &mut self.prober {
             _ if left == 0 => true,
-            Some(Lead::Share(prober)) => prober.emit(now, left, put),
-            Some(Lead::Survey(survey)) => survey.emit(now, left, put),
+            Some(Lead::Share(prober)) => prober.emit(now, left, sink),
+            Some(Lead::Survey(survey)) => survey.emit(now, left, sink),
             None => true,
         }
     }

@@ -47,6 +47,13 @@ impl HostPace {
             *next = (*next).max(now.as_nanos()) + self.interval;
         }
     }
+
+    /// `host` was not asked after all, for which it was spent last.
+    pub(super) fn take_back(&mut self, host: u64) {
+        if let Some(next) = self.next.get_mut(host as usize % SLOTS) {
+            *next -= self.interval;
+        }
+    }
 }
 
 /// Places: 8 MB of them.

@@ -61,7 +61,7 @@ pub use pace::{PaceMeter, RateChange};
 pub use pacer::Pacer;
 pub use packed::{Packed, unpacked};
 pub use part::{Identity, Part};
-pub use prober::{Poll, Prober, Shot, ShotFrame, Source};
+pub use prober::{Poll, Prober, Shot, ShotFrame, Sink, Source};
 pub use proof::Proof;
 pub use ranges::{Ranges, Seen};
 pub use record::{EgressRecord, HostRecord, HostState, Mode, Pace, ScanRecord, Summary};

@@ -14,7 +14,7 @@ use super::discovery::Discovery;
 use super::pacer::Pacer;
 use super::stage::Stage;
 use super::unpublished::Unpublished;
-use crate::packet::Probe;
+use crate::packet::{Probe, Syn, SynSeries};
 use crate::time::Time;
 
 /// What a sender should do now.
@@ -58,6 +58,26 @@ impl ShotFrame {
     }
 }
 
+/// Where shots go; any function of a shot that says whether it found room is one.
+pub trait Sink {
+    /// Whether `shot` found room.
+    fn put(&mut self, shot: &Shot) -> bool;
+
+    /// Puts `syns` of `series`, which leave by `link`, until one finds no room; how many found it.
+    #[inline]
+    fn put_all(&mut self, link: usize, series: &SynSeries, syns: &[Syn]) -> usize {
+        let find_room = |syn| self.put(&Shot { link, frame: ShotFrame::Syn(series.probe(syn)) });
+        syns.iter().map(find_room).take_while(|&found| found).count()
+    }
+}
+
+impl<F: FnMut(&Shot) -> bool> Sink for F {
+    #[inline]
+    fn put(&mut self, shot: &Shot) -> bool {
+        self(shot)
+    }
+}
+
 /// Where frames come from: polled by one sender, which writes each frame it peeks at and says so.
 pub trait Source {
     /// What to do now.
@@ -71,15 +91,15 @@ pub trait Source {
     /// It was not asked for a while: sending rested for those who take in what was found.
     fn rested(&mut self) {}
 
-    /// Passes up to `most` frames to `put`, until that finds no room; whether it found room for all.
+    /// Passes up to `most` frames to `sink`, until there is no room; whether there was room for all.
     #[inline]
-    fn emit(&mut self, now: Time, most: u64, put: &mut impl FnMut(&Shot) -> bool) -> bool
+    fn emit(&mut self, now: Time, most: u64, sink: &mut impl Sink) -> bool
     where
         Self: Sized,
     {
         for _ in 0..most {
             let Some(shot) = self.peek(now) else { return true };
-            if !put(&shot) {
+            if !sink.put(&shot) {
                 return false;
             }
             self.sent(now);
@@ -222,8 +242,7 @@ impl Prober {
             while cursors.at(attempt) < limit {
                 let step = cursors.at(attempt);
                 let position = step * board.config.senders + self.sender;
-                let aim = ahead[usize::from(attempt) - 1].at(board, stage, position, attempt);
-                if let Some(&shot) = aim.and_then(|aim| aim.shot(stage)) {
+                if let Some(shot) = ahead[usize::from(attempt) - 1].run(board, stage, position, attempt).shot(0) {
                     self.pending = Some(Pending { shot, attempt, step });
                     return Seek::Ready;
                 }
@@ -301,10 +320,10 @@ impl Source for Prober {
     }
 
     /// What may leave at one moment does not change while it does: each attempt, the most trailing first, takes the steps released to it.
-    fn emit(&mut self, now: Time, most: u64, put: &mut impl FnMut(&Shot) -> bool) -> bool {
+    fn emit(&mut self, now: Time, most: u64, sink: &mut impl Sink) -> bool {
         let mut left = most;
         if let Some(Pending { shot, .. }) = &self.pending {
-            if !put(shot) {
+            if !sink.put(shot) {
                 return false;
             }
             self.sent(now);
@@ -323,23 +342,37 @@ impl Source for Prober {
             'run: while step < limit {
                 let position = step * board.config.senders + self.sender;
                 let run = ahead[usize::from(attempt) - 1].run(board, stage, position, attempt);
-                for aim in run.iter().take((limit - step) as usize) {
+                let (mut place, end) = (0, run.len().min((limit - step) as usize));
+                while place < end {
                     if left == 0 {
                         break 'run;
                     }
-                    let Some(shot) = aim.shot(stage) else {
+                    let due = run.due(place).min(end - place).min(left as usize);
+                    if due == 0 {
                         marks.all_sent(unmarked..step, now);
                         step += 1;
                         unmarked = step;
+                        place += 1;
                         continue;
+                    }
+                    let put = run.put(place..place + due, sink);
+                    self.unpublished.targets += match counts {
+                        Some(all) => {
+                            if all {
+                                put as u64
+                            } else {
+                                0
+                            }
+                        }
+                        None => run.ports(place..place + put).filter(|&port| stage.counts(port)).count() as u64,
                     };
-                    room = put(shot);
+                    left -= put as u64;
+                    step += put as u64;
+                    place += put;
+                    room = put == due;
                     if !room {
                         break 'run;
                     }
-                    self.unpublished.targets += u64::from(counts.unwrap_or_else(|| stage.counts(shot.frame.port())));
-                    left -= 1;
-                    step += 1;
                 }
             }
             marks.all_sent(unmarked..step, now);

@@ -23,7 +23,7 @@ use super::evidence::Evidence;
 use super::host_pace::HostPace;
 use super::outcome::Reason;
 use super::pacer::Pacer;
-use super::prober::{Poll, Shot, Source};
+use super::prober::{Poll, Shot, Sink, Source};
 use super::rate::{AdaptiveRate, Baseline, FixedRate, Limit, RateController};
 use super::tour::{Hosts, LagMeter, LocalMeter, Tour};
 use super::unpublished::Unpublished;
@@ -435,10 +435,10 @@ impl Source for Survey {
         self.enter(block, now, 1);
     }
 
-    fn emit(&mut self, now: Time, most: u64, put: &mut impl FnMut(&Shot) -> bool) -> bool {
+    fn emit(&mut self, now: Time, most: u64, sink: &mut impl Sink) -> bool {
         let mut left = most;
         while left > 0 {
-            let (sent, lot, room) = self.go_on(now, left, put);
+            let (sent, lot, room) = self.go_on(now, left, sink);
             left -= sent;
             if !room {
                 return false;
@@ -451,7 +451,7 @@ impl Source for Survey {
             // Whatever else is due: a canary, the next block, the end.
             if left > 0 {
                 let Some(shot) = self.peek(now) else { return true };
-                if !put(&shot) {
+                if !sink.put(&shot) {
                     return false;
                 }
                 self.sent(now);

@@ -49,7 +49,7 @@ impl Setting {
                 Poll::Wait(until) => now = until.max(now + Duration::from_micros(10)),
                 Poll::Send(count) => {
                     let before = sent.len();
-                    let room = prober.emit(now, count, &mut |shot| {
+                    let room = prober.emit(now, count, &mut |shot: &Shot| {
                         if random.random_range(0..100) < self.answered {
                             board.stages.at(0).unwrap().answered.mark(random.random_range(0..targets));
                         }
@@ -115,7 +115,7 @@ proptest! {
             board.hearing.heard(0, now);
             prober.taken(if now > stuck { stuck } else { Time::NEVER });
             if let Poll::Send(count) = prober.poll(now) {
-                prober.emit(now, count, &mut |shot| { left.push((now, aimed(&board, shot).1)); true });
+                prober.emit(now, count, &mut |shot: &Shot| { left.push((now, aimed(&board, shot).1)); true });
             }
         }
         let taken = left.iter().filter(|&&(at, attempt)| attempt == 1 && at < stuck).count() as u64;

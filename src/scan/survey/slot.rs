@@ -1,9 +1,11 @@
 //! Whom the next slot asks: a target of the pass, or by lot a canary or an audit.
 
+use std::ops::Range;
+
 use rand::RngExt;
 
 use super::{FIRST_GAP, GLANCE, IN_THE_DARK, Pending, Survey, What};
-use crate::scan::Shot;
+use crate::scan::Sink;
 use crate::scan::aim::aim;
 use crate::scan::canary::Asked;
 use crate::scan::rate::Limit;
@@ -38,10 +40,11 @@ impl Survey {
         self.seek_next(now)
     }
 
-    /// Passes the next targets of the block under way to `put`, up to `most`, until the lot falls on a slot that is not for them. How many
+    /// Passes the next targets of the block under way to `sink`, up to `most`, until the lot falls on a slot that is not for them. How many
     /// left, the lot if there was such a one, and whether there was room.
-    pub(super) fn go_on(&mut self, now: Time, most: u64, put: &mut impl FnMut(&Shot) -> bool) -> (u64, Option<f64>, bool) {
+    pub(super) fn go_on(&mut self, now: Time, most: u64, sink: &mut impl Sink) -> (u64, Option<f64>, bool) {
         let (mut sent, mut lot, mut room) = (0, None, true);
+        let audits = self.audits();
         let Self { board, tour, blocks, host_pace, ahead, random, .. } = self;
         let is_free =
             self.end.is_none() && self.pending.is_none() && tour.sent_out.is_none() && now >= tour.begins && !self.rate.is_paused();
@@ -55,35 +58,54 @@ impl Survey {
         let (mut position, mut is_drawn) = (tour.position, tour.is_drawn);
         // All from there on have left.
         let mut unmarked = position;
-        'run: while position < end {
-            for aim in ahead.run(board, stage, position, tour.pass).iter().take((end - position) as usize) {
-                let Some(shot) = aim.shot(stage) else {
+        let mut goes_on = true;
+        while goes_on && position < end {
+            let run = ahead.run(board, stage, position, tour.pass);
+            let (mut place, end) = (0, run.len().min((end - position) as usize));
+            while goes_on && place < end {
+                let due = run.due(place).min(end - place);
+                if due == 0 {
                     marks.all_sent(unmarked..position, now);
                     position += 1;
                     unmarked = position;
+                    place += 1;
                     continue;
-                };
-                if !std::mem::replace(&mut is_drawn, true) {
-                    let drawn = random.random();
-                    if drawn < share || drawn >= AUDITS_FROM {
-                        lot = Some(drawn);
-                        break 'run;
+                }
+                // As many of them as may leave together.
+                let (mut lots, was_drawn) = (random.clone(), is_drawn);
+                let mut chosen = 0;
+                for &host in &run.hosts()[place..place + due] {
+                    if !std::mem::replace(&mut is_drawn, true) {
+                        let drawn = lots.random();
+                        if drawn < share || audits.contains(&drawn) {
+                            lot = Some(drawn);
+                            break;
+                        }
                     }
+                    if host_pace.due(host) > now {
+                        break;
+                    }
+                    host_pace.spend(host, now);
+                    is_drawn = false;
+                    chosen += 1;
                 }
-                if host_pace.due(aim.host) > now {
-                    break 'run;
+                goes_on = chosen == due;
+                let put = run.put(place..place + chosen, sink);
+                if put < chosen {
+                    // As if nobody after the one without room had been looked at.
+                    run.hosts()[place + put..place + chosen].iter().for_each(|&host| host_pace.take_back(host));
+                    (lot, is_drawn) = (None, true);
+                    (usize::from(was_drawn)..=put).for_each(|_| _ = random.random::<f64>());
+                    (room, goes_on) = (false, false);
+                } else {
+                    *random = lots;
                 }
-                room = put(shot);
-                if !room {
-                    break 'run;
-                }
-                is_drawn = false;
-                host_pace.spend(aim.host, now);
                 if counts.is_none() {
-                    self.unpublished.targets += u64::from(stage.counts(shot.frame.port()));
+                    self.unpublished.targets += run.ports(place..place + put).filter(|&port| stage.counts(port)).count() as u64;
                 }
-                sent += 1;
-                position += 1;
+                sent += put as u64;
+                position += put as u64;
+                place += put;
             }
         }
         tour.is_drawn = is_drawn;
@@ -98,11 +120,15 @@ impl Survey {
         (sent, lot, room)
     }
 
+    /// The lots that are audits'.
+    fn audits(&self) -> Range<f64> {
+        AUDITS_FROM..AUDITS_FROM + (2000.0 / self.blocks_len()).clamp(0.01, 0.02)
+    }
+
     /// By lot: a canary or an audit in this slot. Every n-th slot would fall in step with a policer.
     pub(super) fn seek_beside(&mut self, now: Time, lot: f64) -> bool {
         if lot >= AUDITS_FROM {
-            let share = (2000.0 / self.blocks_len()).clamp(0.01, 0.02);
-            return lot < AUDITS_FROM + share && self.audit(now);
+            return self.audits().contains(&lot) && self.audit(now);
         }
         if self.responders.is_empty() || lot >= self.share {
             return false;
@@ -188,14 +214,13 @@ impl Survey {
                 continue;
             }
             let position = tour.position;
-            let aim = ahead.at(board, stage, position, tour.pass);
-            let (shot, host) = aim.map_or((None, 0), |aim| (aim.shot(stage).copied(), aim.host));
-            let due = host_pace.due(host);
-            if shot.is_some() && due > now {
-                // The next would wait for the same host soon: in a uniform order all get on evenly.
-                return Some(due);
-            }
-            if let Some(shot) = shot {
+            let run = ahead.run(board, stage, position, tour.pass);
+            if let (Some(shot), Some(&host)) = (run.shot(0), run.hosts().first()) {
+                let due = host_pace.due(host);
+                if due > now {
+                    // The next would wait for the same host soon: in a uniform order all get on evenly.
+                    return Some(due);
+                }
                 self.pending = Some(Pending { shot, host, what: What::Position(position) });
                 return None;
             }

@@ -121,7 +121,7 @@ impl Setting {
                 Poll::Wait(until) => now = until.max(now + Duration::from_micros(10)) + Duration::from_millis(self.late),
                 Poll::Send(count) => {
                     let before = sent.probes.len();
-                    let room = survey.emit(now, count, &mut |shot| {
+                    let room = survey.emit(now, count, &mut |shot: &Shot| {
                         if random_share(&mut random) < self.meanwhile
                             && let Some((_, echo)) = coming.pop_front()
                         {
