@@ -8,6 +8,8 @@
 pub(crate) struct Directory {
     base: u64,
     shift: u32,
+    /// The number of the last key.
+    last: usize,
     /// Keys below `base + (n << shift)`, for each n, and at last how many there are.
     below: Box<[u32]>,
 }
@@ -15,9 +17,9 @@ pub(crate) struct Directory {
 impl Directory {
     /// For ascending keys.
     pub(crate) fn new(keys: &(impl ExactSizeIterator<Item = u64> + Clone)) -> Self {
-        let (Some(base), Some(last)) = (keys.clone().next(), keys.clone().last()) else { return Self::default() };
+        let (Some(base), Some(greatest)) = (keys.clone().next(), keys.clone().last()) else { return Self::default() };
         let places = (PLACES_PER_KEY * keys.len()).next_power_of_two().clamp(LEAST_PLACES, MOST_PLACES);
-        let bits = u64::BITS - (last - base).leading_zeros();
+        let bits = u64::BITS - (greatest - base).leading_zeros();
         let shift = bits.saturating_sub(places.ilog2());
         let mut below = Vec::with_capacity(places + 1);
         for (number, key) in keys.clone().enumerate() {
@@ -27,7 +29,7 @@ impl Directory {
             }
         }
         below.push(keys.len() as u32);
-        Self { base, shift, below: below.into() }
+        Self { base, shift, last: keys.len() - 1, below: below.into() }
     }
 
     /// The number of the last key that is not above `number`; `key` tells the key of a number.
@@ -35,10 +37,15 @@ impl Directory {
     pub(crate) fn last_up_to(&self, number: u64, key: impl Fn(usize) -> u64) -> Option<usize> {
         let place = (number.checked_sub(self.base)? >> self.shift) as usize;
         let Some(&[low, high]) = self.below.get(place..).and_then(|below| below.first_chunk()) else {
-            return (self.below.last().copied()? as usize).checked_sub(1);
+            return self.below.last().map(|_| self.last);
         };
         let (low, high) = (low as usize, high as usize);
-        if low == high { low.checked_sub(1) } else { last_among(low, high, number, key) }
+        if high - low > 1 {
+            return last_among(low, high, number, key);
+        }
+        // Whether a place holds a key, and whether that is above the number, nobody can foresee: without a branch neither needs to be.
+        let only = low.min(self.last);
+        (low + usize::from((low < high) & (key(only) <= number))).checked_sub(1)
     }
 }
 
