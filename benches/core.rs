@@ -7,15 +7,16 @@
 //! | survey (the default), before runs and lots | 1,301 | |
 //! | survey, before drafts were written in place and by SipHash-1-3 | 859 | 870 |
 //! | survey, before series | 596 | 622 |
-//! | survey | 391 | 417 |
+//! | survey | 420 | 433 |
 //! | prober (trailing attempts), before drafts were written in place and by SipHash-1-3 | 801 | |
 //! | prober, before series | 539 | |
-//! | prober | 341 | |
+//! | prober | 371 | 383 |
 //!
 //! Where all leave one way, probes are a series: only address, port and sequence number are kept for each, and what is due without a gap goes to
-//! the link in one call. Of the 391 the order takes some 75, the hash 80, host, target and answered bit 80, the frame and the call for it 55, lots
-//! and the bookkeeping of what left 60, its marks 11; the rest is loops. In turns with the version before, on a machine that compiled at the same
-//! time, it takes 0.65 to 0.71 of that one's time over 2 million targets. 60 ns were aimed at.
+//! the link in one call. Of the 420 the order takes some 75, the hash 80, host, target and answered bit 110, the frame and the call for it 55, lots
+//! and the bookkeeping of what left 60, its marks 11; the rest is loops. In turns with the version before, of 596 instructions, it takes 0.5 to 0.7
+//! of that one's time: 65 to 68 ns over 16 million targets (medians of three runs), 52 to 57 over 2 or 4 million. 60 ns were aimed at. 15,000
+//! ranges take as long as 15; by a lookup with branches, of 391 and 417 instructions, they took 1.4 to 1.8 times as long.
 //!
 //! Instructions are a steadier measure than time on a machine that does other work. `valgrind` counts them; `--test` has each bench
 //! run once:
