@@ -357,13 +357,8 @@ impl Source for Prober {
                     }
                     let put = run.put(place..place + due, sink);
                     self.unpublished.targets += match counts {
-                        Some(all) => {
-                            if all {
-                                put as u64
-                            } else {
-                                0
-                            }
-                        }
+                        Some(true) => put as u64,
+                        Some(false) => 0,
                         None => run.ports(place..place + put).filter(|&port| stage.counts(port)).count() as u64,
                     };
                     left -= put as u64;

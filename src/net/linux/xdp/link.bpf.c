@@ -92,10 +92,16 @@ struct {
 	__type(value, struct control);
 } control SEC(".maps");
 
-static __always_inline struct control *state(void)
+/* The one element of a map. */
+static __always_inline void *only(void *map)
 {
 	__u32 zero = 0;
-	return bpf_map_lookup_elem(&control, &zero);
+	return bpf_map_lookup_elem(map, &zero);
+}
+
+static __always_inline struct control *state(void)
+{
+	return only(&control);
 }
 
 struct record {
@@ -140,8 +146,7 @@ struct {
 
 static __always_inline struct resets *made_here(void)
 {
-	__u32 zero = 0;
-	return bpf_map_lookup_elem(&resets, &zero);
+	return only(&resets);
 }
 
 static __always_inline void count_lost(void)
@@ -322,9 +327,7 @@ static __noinline int copy_unusual(struct xdp_md *ctx, struct slot *slot)
 static __always_inline int transmit(struct xdp_md *ctx)
 {
 	struct control *control = state();
-	if (!control)
-		return XDP_DROP;
-	if (control->full)
+	if (!control || control->full)
 		return XDP_DROP;
 	__u32 index = control->next++;
 	struct slot *slot = bpf_map_lookup_elem(&slots, &index);

@@ -117,16 +117,14 @@ impl Program {
         }
         let dropped = self.dropped() - before;
         let full = self.word(FULL).load(Ordering::Acquire);
+        let mut run = Run { next, is_full: full > 0, full: 0..0, dropped, error };
         match self.word(ERROR).swap(0, Ordering::Relaxed) as i32 {
             // The queue had no room for these.
-            0 if full > slots.start && full - 1 + dropped <= next => {
-                Run { next, is_full: true, full: full - 1..full - 1 + dropped, dropped: 0, error }
-            }
-            down @ (libc::ENETDOWN | libc::ENODEV) => {
-                Run { next, is_full: false, full: 0..0, dropped, error: Some(io::Error::from_raw_os_error(down)) }
-            }
-            _ => Run { next, is_full: full > 0, full: 0..0, dropped, error },
+            0 if full > slots.start && full - 1 + dropped <= next => (run.full, run.dropped) = (full - 1..full - 1 + dropped, 0),
+            down @ (libc::ENETDOWN | libc::ENODEV) => run.error = Some(io::Error::from_raw_os_error(down)),
+            _ => {}
         }
+        run
     }
 
     /// Records there was no room for, since the program was attached.

@@ -109,7 +109,7 @@ impl XdpTransmitter {
             return Err(sent.error.unwrap_or_else(|| io::ErrorKind::NetworkDown.into()));
         }
         self.refused += sent.dropped;
-        // The device's queue was full and the program could not wait. Whoever sends shall: the next flush says so.
+        // The device's queue stayed full. Whoever sends shall wait: the next flush says so.
         self.is_full = sent.dropped > 0;
         match sent.error {
             // Memory for a call may be there the next time.
