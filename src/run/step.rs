@@ -223,9 +223,9 @@ impl Inlet {
         self.resets.queued == 0
     }
 
-    /// Nothing more is sent: counts the resets that no device took.
-    pub fn close(self, board: &Board) {
-        self.resets.close(board);
+    /// Nothing more is sent: counts the resets that no device took. What is left is to be closed.
+    pub fn close(self, board: &Board) -> (Box<dyn Receiver>, Box<dyn Transmitter>) {
+        (self.receiver, self.resets.close(board))
     }
 }
 
@@ -318,8 +318,9 @@ impl Resets {
         }
     }
 
-    fn close(mut self, board: &Board) {
+    fn close(mut self, board: &Board) -> Box<dyn Transmitter> {
         board.counters.resets_lost.add(self.queued as u64 + self.transmitter.refused());
+        self.transmitter
     }
 }
 

@@ -1,8 +1,9 @@
 //! The threads of a raw scan: senders on a rayon pool of their own, a receiver for each link, the reporter on the caller's thread.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver as Queue, Sender as QueueEnd};
@@ -33,6 +34,30 @@ pub(super) struct LinkReport {
     pub(super) failed: BTreeSet<usize>,
     /// Frames the kernel refused for good.
     pub(super) refused: u64,
+    /// Their descriptors.
+    pub(super) _closing: Closing,
+}
+
+/// What is closed while the report is written: closing a packet socket or an XDP program takes the kernel ten milliseconds and more, for it
+/// waits until no processor uses it. Dropped when all is closed.
+#[derive(Debug, Default)]
+pub(super) struct Closing {
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Closing {
+    /// Closes `part`, on a thread of its own where one can be had.
+    fn begin<T: Send + 'static>(&self, part: T) {
+        let thread = std::thread::Builder::new().name("close".to_owned()).spawn(move || drop(part));
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).extend(thread);
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let threads = self.threads.get_mut().unwrap_or_else(PoisonError::into_inner);
+        threads.drain(..).for_each(|thread| _ = thread.join());
+    }
 }
 
 /// Runs the senders and receivers of a raw scan until it has ended. Records go into `queue`; while `backlog` says that too many wait
@@ -54,14 +79,15 @@ pub(super) fn run(board: &Arc<Board>, links: Links, clock: Clock, queue: &QueueE
             board.stop.store(true, Ordering::Relaxed);
         }
     };
+    let closing = Closing::default();
     let failures = crossbeam_channel::unbounded();
     let refused = crossbeam_channel::unbounded();
     std::thread::scope(|scope| {
         for (link, inlet) in inlets.into_iter().enumerate() {
-            let (ended, deaf, failed, name) = (&ended, &deaf, failures.0.clone(), names[link].clone());
+            let (ended, deaf, closing, failed, name) = (&ended, &deaf, &closing, failures.0.clone(), names[link].clone());
             let receiver = std::thread::Builder::new().name(format!("receive-{name}"));
             let work = move || {
-                if let Err(error) = receive(inlet, board, clock, ended, queue) {
+                if let Err(error) = receive(inlet, board, clock, ended, queue, closing) {
                     let _ = failed.send((link, format!("receiving on {name} failed: {error}")));
                     deaf(link);
                 }
@@ -82,8 +108,7 @@ pub(super) fn run(board: &Arc<Board>, links: Links, clock: Clock, queue: &QueueE
         pool.scope(|senders| {
             let mut conductor = Conductor::new(Arc::clone(board));
             let mut outlets = Outlets::new(lead);
-            let mut spare: Vec<_> =
-                spare.into_iter().map(|transmitters| Arc::new(std::sync::Mutex::new(Outlets::new(transmitters)))).collect();
+            let mut spare: Vec<_> = spare.into_iter().map(|transmitters| Arc::new(Mutex::new(Outlets::new(transmitters)))).collect();
             send(&mut conductor, &mut outlets, board, clock, backlog, &mut |conductor| {
                 for (prober, outlets) in conductor.take_helpers().into_iter().zip(&mut spare) {
                     let outlets = Arc::clone(outlets);
@@ -97,10 +122,12 @@ pub(super) fn run(board: &Arc<Board>, links: Links, clock: Clock, queue: &QueueE
                 }
             });
             tell(&mut outlets);
+            closing.begin(outlets);
             for outlets in spare {
                 if let Ok(mut outlets) = outlets.lock() {
                     tell(&mut outlets);
                 }
+                closing.begin(outlets);
             }
         });
         ended.store(true, Ordering::Relaxed);
@@ -113,7 +140,7 @@ pub(super) fn run(board: &Arc<Board>, links: Links, clock: Clock, queue: &QueueE
     let mut failures: Vec<String> = all.into_iter().map(|(_, failure)| failure).collect();
     failures.sort_unstable();
     failures.dedup();
-    Ok(LinkReport { failures, failed, refused: refused.1.try_iter().sum() })
+    Ok(LinkReport { failures, failed, refused: refused.1.try_iter().sum(), _closing: closing })
 }
 
 /// An interface whose cable was pulled swallows frames and reports no error.
@@ -154,9 +181,18 @@ fn send<S: Source>(
     }
 }
 
-fn receive(mut inlet: Inlet, board: &Board, clock: Clock, ended: &AtomicBool, queue: &QueueEnd<Record>) -> std::io::Result<()> {
+fn receive(
+    mut inlet: Inlet,
+    board: &Board,
+    clock: Clock,
+    ended: &AtomicBool,
+    queue: &QueueEnd<Record>,
+    closing: &Closing,
+) -> std::io::Result<()> {
     let outcome = listen(&mut inlet, board, clock, ended, queue);
-    inlet.close(board);
+    let (receiver, transmitter) = inlet.close(board);
+    closing.begin(receiver);
+    closing.begin(transmitter);
     outcome
 }
 

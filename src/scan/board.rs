@@ -306,9 +306,13 @@ impl RttMeter {
     }
 
     /// How long a probe is waited for: three times the largest round trip, at least 300 ms, or 100 where it is `known` to be enough, because a
-    /// survey has waited for each already or the path is known; one second if there was none, never over four.
+    /// survey has waited for each already or the path is known, or 30 where it is known well; one second if there was none, never over four.
     pub fn patience(&self, known: bool) -> Duration {
-        let least = Duration::from_millis(if known { 100 } else { 300 });
+        let least = Duration::from_millis(match known {
+            true if self.answered.load(Ordering::Relaxed) >= VERY_MANY => 30,
+            true => 100,
+            false => 300,
+        });
         match self.largest_probe() {
             Some(rtt) => (3 * rtt).clamp(least, Duration::from_secs(4)),
             None => Duration::from_secs(1),
@@ -322,6 +326,8 @@ fn nonzero(nanos: &AtomicU64) -> Option<Duration> {
 
 /// Round trips from which the path is known.
 const MANY: u64 = 1000;
+/// Round trips from which it is known well: less than one in ten thousand is longer, by the same rule.
+const VERY_MANY: u64 = 30_000;
 /// First repeat of a SYN-ACK (RFC 6298 section 2.1: initial retransmission timeout of one second), less some jitter.
 const SYN_ACK_REPEAT: Duration = Duration::from_millis(950);
 

@@ -2,58 +2,104 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use super::program::{Program, Sent};
+use super::slots::BANKS;
 
 /// The thread, and what it is doing.
 pub(super) struct Caller {
     /// Dropped before the thread is waited for, which ends with it.
-    calls: Option<SyncSender<(u64, usize)>>,
-    ended: Receiver<Sent>,
+    banks: Option<SyncSender<Bank>>,
+    calls: Receiver<Call>,
     thread: Option<JoinHandle<()>>,
-    /// Frames of the call that has not ended.
-    out: usize,
+    /// Of the calls that have not ended.
+    out: Out,
+}
+
+/// Frames in slots that follow one another: the number of the first, and how many there are.
+type Bank = (u64, usize);
+
+#[derive(Clone, Copy, Default)]
+struct Out {
+    banks: usize,
+    frames: usize,
+}
+
+/// A call that has ended.
+struct Call {
+    out: Out,
+    sent: Sent,
 }
 
 impl Caller {
     /// Starts it: with the privileges of the thread that asks for it.
     pub(super) fn start(program: Arc<Program>) -> io::Result<Self> {
-        let (calls, asked) = sync_channel(1);
-        let (end, ended) = sync_channel(1);
+        let (banks, waiting) = sync_channel(BANKS);
+        let (end, calls) = sync_channel(BANKS);
         let work = move || {
-            for (first, count) in asked {
-                if end.send(send_all(&program, first, count)).is_err() {
+            let mut first = None;
+            while let Some(bank) = first.take().or_else(|| waiting.recv().ok()) {
+                let (out, next) = together(bank, &waiting);
+                first = next;
+                if end.send(Call { out, sent: send_all(&program, bank.0, out.frames) }).is_err() {
                     return;
                 }
             }
         };
         let thread = Builder::new().name("send-xdp".to_owned()).spawn(work)?;
-        Ok(Self { calls: Some(calls), ended, thread: Some(thread), out: 0 })
+        Ok(Self { banks: Some(banks), calls, thread: Some(thread), out: Out::default() })
     }
 
-    /// Has the frames in `count` slots from number `first` on sent. The call before has been waited for.
+    /// Has the frames in `count` slots from number `first` on sent. A bank is free for it.
     pub(super) fn call(&mut self, first: u64, count: usize) {
-        self.out = count;
-        if let Some(calls) = &self.calls {
-            // A thread that is gone took none of them: `wait` says so.
-            _ = calls.send((first, count));
+        self.out = Out { banks: self.out.banks + 1, frames: self.out.frames + count };
+        if let Some(banks) = &self.banks {
+            // A thread that is gone took none of them: `ended` says so.
+            _ = banks.send((first, count));
         }
     }
 
-    /// What became of the last call, once it has ended; `None` where that was told.
-    pub(super) fn wait(&mut self) -> Option<(usize, Sent)> {
-        let count = std::mem::take(&mut self.out);
-        let gone = |_| Sent { frames: 0, dropped: 0, error: Some(io::Error::other("the thread that sends has ended")) };
-        (count > 0).then(|| (count, self.ended.recv().unwrap_or_else(gone)))
+    /// What became of the frames of the next call that ends, and how many these were; `None` where all that were out are told of. Waits while
+    /// so many banks are out.
+    pub(super) fn ended(&mut self, most_out: usize) -> Option<(usize, Sent)> {
+        if self.out.banks == 0 {
+            return None;
+        }
+        let ended = if self.out.banks < most_out {
+            match self.calls.try_recv() {
+                Err(TryRecvError::Empty) => return None,
+                other => other.ok(),
+            }
+        } else {
+            self.calls.recv().ok()
+        };
+        let Call { out, sent } = ended.unwrap_or_else(|| {
+            let error = Some(io::Error::other("the thread that sends has ended"));
+            Call { out: self.out, sent: Sent { frames: 0, dropped: 0, error } }
+        });
+        self.out = Out { banks: self.out.banks.saturating_sub(out.banks), frames: self.out.frames.saturating_sub(out.frames) };
+        Some((out.frames, sent))
     }
+}
+
+/// Those that wait with `bank` and follow it make one call with it; and the first that does not.
+fn together((first, count): Bank, waiting: &Receiver<Bank>) -> (Out, Option<Bank>) {
+    let mut out = Out { banks: 1, frames: count };
+    while let Ok(next) = waiting.try_recv() {
+        if next.0 != first + out.frames as u64 {
+            return (out, Some(next));
+        }
+        out = Out { banks: out.banks + 1, frames: out.frames + next.1 };
+    }
+    (out, None)
 }
 
 impl Drop for Caller {
     fn drop(&mut self) {
-        self.calls = None;
+        self.banks = None;
         if let Some(thread) = self.thread.take() {
             _ = thread.join();
         }

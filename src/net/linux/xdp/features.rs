@@ -1,7 +1,6 @@
 //! What a driver can do, asked before anything is attached (`netdev` family of generic netlink, Linux 6.3).
 
 use std::io;
-use std::path::Path;
 
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_GENERIC};
 
@@ -14,9 +13,6 @@ pub(super) fn check(name: &str, index: u32) -> Result<()> {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     if version(&release).is_some_and(|version| version < OLDEST) {
         return refused(format!("the kernel is {}, and live frames came with 5.18", release.trim()));
-    }
-    if !Path::new(TYPES).exists() {
-        return refused(format!("the kernel does not tell its types: there is no {TYPES} (CONFIG_DEBUG_INFO_BTF)"));
     }
     // A kernel that does not say leaves it to be tried.
     match features(index) {
@@ -87,8 +83,6 @@ fn attribute(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
 }
 
 const OLDEST: (u32, u32) = (5, 18);
-/// Where the fields of devices are, by which the programs tell whose frames a device did not take.
-const TYPES: &str = "/sys/kernel/btf/vmlinux";
 /// `NETDEV_XDP_ACT_BASIC` and `NETDEV_XDP_ACT_REDIRECT`.
 const NATIVE: u64 = 1;
 /// `NETDEV_XDP_ACT_NDO_XMIT`.

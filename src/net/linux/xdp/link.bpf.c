@@ -21,32 +21,8 @@
 /* In every network namespace. */
 #define LOOPBACK 1
 
-/* The interface's number, and that of its network namespace's inode: one without the other is not unique. */
+/* The interface's number. */
 volatile const __u32 target;
-volatile const __u32 namespace;
-
-/* Of the kernel's structures what is read here; where it is, is found when the programs are loaded. */
-#define RELOCATED __attribute__((preserve_access_index))
-struct ns_common { unsigned int inum; } RELOCATED;
-struct net { struct ns_common ns; } RELOCATED;
-typedef struct { struct net *net; } RELOCATED possible_net_t;
-struct net_device { int ifindex; possible_net_t nd_net; } RELOCATED;
-
-#define READ(to, from) bpf_probe_read_kernel(&(to), sizeof(to), &(from))
-
-/* Whether this is the interface of that number here. */
-static __always_inline int is_here(const struct net_device *device, int number)
-{
-	int index = 0;
-	READ(index, device->ifindex);
-	if (index != number)
-		return 0;
-	struct net *net = 0;
-	READ(net, device->nd_net.net);
-	unsigned int inode = 0;
-	READ(inode, net->ns.inum);
-	return inode == namespace;
-}
 
 #define FRAME 128
 /* Of the frame that a run is given: that of a SYN, so that nearly none has to be resized. */
@@ -80,6 +56,9 @@ struct control {
 	__u64 malformed;
 	/* Why the device last took none. */
 	__u64 error;
+	/* The processor of the run. One at a time sends, and a batch of runs and what the device is offered of it are not interrupted by others:
+	 * what is offered on this processor while frames are taken and not offered is ours. */
+	__u64 processor;
 	/* Records there was no room for. */
 	__u64 lost __attribute__((aligned(64)));
 };
@@ -329,6 +308,7 @@ static __always_inline int transmit(struct xdp_md *ctx)
 	struct control *control = state();
 	if (!control || control->full)
 		return XDP_DROP;
+	control->processor = bpf_get_smp_processor_id();
 	__u32 index = control->next++;
 	struct slot *slot = bpf_map_lookup_elem(&slots, &index);
 	if (!slot)
@@ -406,22 +386,19 @@ int link(struct xdp_md *ctx)
 	return ctx->ingress_ifindex == LOOPBACK ? transmit(ctx) : receive(ctx);
 }
 
-/* The loopback interface and the interface, once they were seen. */
-static const struct net_device *loopback, *interface;
+/* The counts of the call that has taken frames on this processor which the device was not offered yet; none: what is told is not ours. */
+static __always_inline struct control *sending_here(void)
+{
+	struct control *control = state();
+	return control && control->next > control->offered && control->processor == bpf_get_smp_processor_id() ? control : 0;
+}
 
-/* Frames the device was offered. What it did not take are the last of them. The arguments: from, to, sent, drops, error. */
+/* Frames a device was offered. What it did not take are the last of them. The arguments: from, to, sent, drops, error. */
 SEC("raw_tp/xdp_devmap_xmit")
 int offered(struct bpf_raw_tracepoint_args *ctx)
 {
-	const struct net_device *from = (void *)ctx->args[0], *to = (void *)ctx->args[1];
 	int sent = (int)ctx->args[2], drops = (int)ctx->args[3], error = (int)ctx->args[4];
-	if (from != loopback || to != interface) {
-		if (!is_here(from, LOOPBACK) || !is_here(to, target))
-			return 0;
-		loopback = from;
-		interface = to;
-	}
-	struct control *control = state();
+	struct control *control = sending_here();
 	if (!control)
 		return 0;
 	control->offered += sent + drops;
@@ -438,9 +415,7 @@ int offered(struct bpf_raw_tracepoint_args *ctx)
 SEC("raw_tp/xdp_redirect_err")
 int not_redirected(struct bpf_raw_tracepoint_args *ctx)
 {
-	if ((__u32)ctx->args[6] != target || !is_here((void *)ctx->args[0], LOOPBACK))
-		return 0;
-	struct control *control = state();
+	struct control *control = sending_here();
 	if (!control)
 		return 0;
 	control->dropped++;
@@ -448,18 +423,18 @@ int not_redirected(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
-/* Resets the device was offered, on the processor that made them. The arguments: device, sent, drops, error. */
+/* Resets a device was offered, on the processor that made them and before it makes more than the one that did not fit. The arguments: device,
+ * sent, drops, error. */
 SEC("raw_tp/xdp_bulk_tx")
 int answered(struct bpf_raw_tracepoint_args *ctx)
 {
-	const struct net_device *device = (void *)ctx->args[0];
-	if (device != interface && !is_here(device, target))
-		return 0;
-	struct resets *resets = made_here();
-	if (!resets)
-		return 0;
 	int drops = (int)ctx->args[2];
-	resets->offered += (int)ctx->args[1] + drops;
+	__u64 all = (int)ctx->args[1] + drops;
+	struct resets *resets = made_here();
+	/* Of a driver that does not tell more and more are left: then this is another's. */
+	if (!resets || resets->made - resets->offered - all > 1)
+		return 0;
+	resets->offered += all;
 	for (int i = 0; i < LAST; i++) {
 		if (i >= drops)
 			break;

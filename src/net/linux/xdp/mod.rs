@@ -43,6 +43,8 @@ mod transmit;
 
 use std::sync::Arc;
 
+use aya::EbpfLoader;
+
 use super::link;
 use crate::error::{Error, Result};
 use crate::net::Transmitter;
@@ -59,11 +61,19 @@ pub(in crate::net) fn open(name: &str, index: u32, kind: LinkKind, options: &Lin
 
 fn attach(name: &str, index: u32, options: &LinkOptions) -> Result<Link> {
     let Some(proof) = options.proof else { return Err(Error::asked("open", name, "XDP proves replies by a key, and none was given")) };
-    let Link { medium, kind, mut transmitters, receiver } = link::open(name, index, LinkKind::Ethernet, options)?;
+    // What the program leaves is little, and memory for it is cleared before anything is sent.
+    let little = LinkOptions { receive_bytes: options.receive_bytes.min(LinkOptions::RECEIVE_BYTES), ..*options };
+    // The loader reads all types of the kernel, which takes as long.
+    let (packets, loader) = std::thread::scope(|scope| {
+        let loader = scope.spawn(EbpfLoader::new);
+        (link::open(name, index, LinkKind::Ethernet, &little), loader.join())
+    });
+    let loader = loader.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let Link { medium, kind, mut transmitters, receiver } = packets?;
     // Resets that the program does not send itself are few.
     let resets = if transmitters.len() > 1 { transmitters.pop() } else { None };
     let explain = |failure| object::explained(name, &failure);
-    let loaded = object::Loaded::attach(index, options, &proof, transmitters.len()).map_err(explain)?;
+    let loaded = object::Loaded::attach(loader, index, options, &proof, transmitters.len()).map_err(explain)?;
     let (program, records) = Program::of(loaded).map_err(explain)?;
     let program = Arc::new(program);
     let mut all: Vec<Box<dyn Transmitter>> = Vec::new();

@@ -1,8 +1,7 @@
 //! Loading and attaching the program, and saying why that failed.
 
 use std::error::Error as StdError;
-use std::os::unix::fs::MetadataExt;
-use std::{fs, io};
+use std::io;
 
 use aya::maps::{Map, MapData, RingBuf};
 use aya::programs::{RawTracePoint, Xdp, XdpMode};
@@ -27,12 +26,20 @@ pub(super) struct Loaded {
 impl Loaded {
     /// Loads the program and attaches it to the interface numbered `index`: to prove replies to the ports of `options`, and to send for
     /// `senders`.
-    pub(super) fn attach(index: u32, options: &LinkOptions, proof: &Proof, senders: usize) -> Result<Self, Failure> {
+    pub(super) fn attach(
+        loader: EbpfLoader<'_>,
+        index: u32,
+        options: &LinkOptions,
+        proof: &Proof,
+        senders: usize,
+    ) -> Result<Self, Failure> {
         let [key0, key1] = halves(proof.key);
-        let namespace = fs::metadata("/proc/thread-self/ns/net").map_err(step("find network namespace of"))?.ino() as u32;
-        let mut object = EbpfLoader::new()
+        // It may live for a shorter time than it was made for.
+        let mut loader = loader;
+        let mut object = loader
+            // Nothing is read of the kernel's structures: its types need not be searched.
+            .btf(None)
             .override_global("target", &index, true)
-            .override_global("namespace", &namespace, true)
             .override_global("key0", &key0, true)
             .override_global("key1", &key1, true)
             .override_global("first_port", &options.first_port, true)

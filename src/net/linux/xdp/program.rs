@@ -115,6 +115,8 @@ impl Program {
             error = self.call((slots.end - next) as usize).err().filter(|error| error.kind() != io::ErrorKind::Interrupted);
             next = self.word(NEXT).load(Ordering::Acquire).clamp(slots.start, slots.end);
         }
+        // What others send until the next call is not this one's.
+        self.word(OFFERED).store(self.word(NEXT).load(Ordering::Acquire), Ordering::Release);
         let dropped = self.dropped() - before;
         let full = self.word(FULL).load(Ordering::Acquire);
         let mut run = Run { next, is_full: full > 0, full: 0..0, dropped, error };

@@ -3,13 +3,11 @@
 use crate::net::linux::sys::SharedMemory;
 use crate::packet::FRAME_CAPACITY;
 
-/// A sender's slots: filled from the first to the last, sent, and filled again.
+/// A sender's slots: a bank is filled from the first to the last, sent, and filled again.
 pub(super) struct Slots {
     memory: SharedMemory,
-    /// The number of the first slot among those of all senders.
-    first: usize,
-    /// That of the first of as many more, which are sent while these are filled, where there are any.
-    other: usize,
+    /// Which bank is filled, among those of all senders.
+    bank: usize,
     sent: usize,
     written: usize,
 }
@@ -17,18 +15,18 @@ pub(super) struct Slots {
 impl Slots {
     /// The slots of sender `number` in `memory`, which holds those of all.
     pub(super) fn new(memory: SharedMemory, number: usize) -> Self {
-        Self { memory, first: number * SLOTS, other: SLOTS, sent: 0, written: 0 }
+        Self { memory, bank: number, sent: 0, written: 0 }
     }
 
-    /// Slots of all of so many senders. One alone has twice what it fills.
+    /// Slots of all of so many senders, a bank each. One alone has [`BANKS`].
     pub(super) fn of(senders: usize) -> usize {
-        senders.max(2) * SLOTS
+        senders.max(BANKS) * SLOTS
     }
 
-    /// Goes on with the other slots of a sender that is alone: the number of the first frame that waits in these, and how many do.
+    /// Goes on with the next bank of a sender that is alone: the number of the first frame that waits in this, and how many do.
     pub(super) fn turn(&mut self) -> (u64, usize) {
         let waiting = self.waiting();
-        std::mem::swap(&mut self.first, &mut self.other);
+        self.bank = (self.bank + 1) % BANKS;
         (self.sent, self.written) = (0, 0);
         waiting
     }
@@ -48,7 +46,7 @@ impl Slots {
 
     /// The number of the first that waits, and how many do.
     pub(super) fn waiting(&self) -> (u64, usize) {
-        ((self.first + self.sent) as u64, self.written - self.sent)
+        ((self.bank * SLOTS + self.sent) as u64, self.written - self.sent)
     }
 
     /// The first `count` of those that wait have left.
@@ -69,12 +67,14 @@ impl Slots {
     }
 
     fn place(&self, number: usize) -> usize {
-        (self.first + number) * SLOT_BYTES
+        (self.bank * SLOTS + number) * SLOT_BYTES
     }
 }
 
-/// Slots of one sender.
+/// Slots of a bank.
 pub(super) const SLOTS: usize = 1024;
+/// Banks of a sender that is alone: some are filled while the frames of the others leave.
+pub(super) const BANKS: usize = 8;
 /// `struct slot` of the program: a length, a frame, and what fills the cache lines.
 pub(super) const SLOT_BYTES: usize = 192;
 const HEADER: usize = 8;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::caller::Caller;
 use super::object::Failure;
 use super::program::{Program, Sent};
-use super::slots::{SLOTS, Slots};
+use super::slots::{BANKS, SLOTS, Slots};
 use crate::net::Transmitter;
 
 /// Slots the program sends from, and a packet socket for when there are few frames.
@@ -49,7 +49,7 @@ impl XdpTransmitter {
 
     /// Has the other thread send the frames that wait, which count as taken: what becomes of them is told by the flushes after.
     fn hand_over(&mut self) -> io::Result<usize> {
-        self.wait();
+        self.settle(BANKS);
         if self.is_full || self.failure.is_some() {
             return self.flush();
         }
@@ -61,17 +61,20 @@ impl XdpTransmitter {
         };
         let (first, count) = self.slots.turn();
         caller.call(first, count);
+        // What is written next needs a bank.
+        self.settle(BANKS);
         Ok(count)
     }
 
-    /// Waits for the call of the other thread, if there is one, and keeps what became of its frames.
-    fn wait(&mut self) {
-        let Some((count, Sent { frames, dropped, error })) = self.caller.as_mut().and_then(Caller::wait) else { return };
-        let left = (count - frames.min(count)) as u64;
-        self.refused += dropped + left;
-        self.is_full |= dropped > 0;
-        if left > 0 || error.as_ref().is_some_and(is_down) {
-            self.failure = error.or_else(|| Some(io::ErrorKind::NetworkDown.into()));
+    /// Keeps what became of the frames that the other thread had, and waits while it has so many banks of them.
+    fn settle(&mut self, most_out: usize) {
+        while let Some((count, Sent { frames, dropped, error })) = self.caller.as_mut().and_then(|caller| caller.ended(most_out)) {
+            let left = (count - frames.min(count)) as u64;
+            self.refused += dropped + left;
+            self.is_full |= dropped > 0;
+            if left > 0 || error.as_ref().is_some_and(is_down) {
+                self.failure = error.or_else(|| Some(io::ErrorKind::NetworkDown.into()));
+            }
         }
     }
 
@@ -164,7 +167,7 @@ impl Transmitter for XdpTransmitter {
     }
 
     fn refused(&mut self) -> u64 {
-        self.wait();
+        self.settle(1);
         self.refused + self.packets.refused()
     }
 }
