@@ -143,7 +143,7 @@ impl Ahead {
         };
         if self.attempt == attempt && place < self.count as u64 {
             debug_assert_eq!(self.first + place * self.stride, position, "a position of another share");
-            self.look_again(stage, place as usize);
+            self.look(stage, place as usize);
         } else {
             place = 0;
             self.work_out(board, stage, position, attempt);
@@ -156,8 +156,10 @@ impl Ahead {
         Run { hosts: &self.hosts[rest], due: self.due >> place, probes }
     }
 
-    /// Those that have answered since they were worked out are not due any more.
-    fn look_again(&mut self, stage: &Stage, place: usize) {
+    /// Those that have answered are not due, or not any more. Nothing else is done meanwhile: so all of them are looked up at once, each in
+    /// another part of memory, where that takes most of a probe's time.
+    #[inline]
+    fn look(&mut self, stage: &Stage, place: usize) {
         for (place, &index) in self.indices[..self.count].iter().enumerate().skip(place) {
             self.due &= !(u32::from(stage.answered.contains(index)) << place);
         }
@@ -168,7 +170,8 @@ impl Ahead {
         let left = stage.order.len().saturating_sub(position).div_ceil(self.stride);
         (self.attempt, self.first, self.count) = (attempt, position, left.min(RUN as u64) as usize);
         stage.order.indices(position, self.stride, &mut self.indices[..self.count]);
-        (self.due, self.link) = (0, None);
+        (self.due, self.link) = (u32::MAX, None);
+        self.look(stage, 0);
         let way = self.only.map(|egress| Way::new(board, egress, attempt));
         if let Some(Way { hop: Some(Toward::One(hop)), link, source, origin, .. }) = way
             && self.only_syns
@@ -184,17 +187,17 @@ impl Ahead {
     }
 
     fn work_out_series(&mut self, stage: &Stage, origin: &Origin) {
-        let mut due = 0;
+        let mut there = 0;
         let places = self.indices.iter().zip(&mut self.hosts).zip(&mut self.syns);
         for (number, ((&index, host), syn)) in places.enumerate().take(self.count) {
             let (number_of_host, target) = stage.space.ipv4_place(index);
             *host = number_of_host;
             if let Some((destination, port)) = target {
                 (syn.destination, syn.port) = (destination, port);
-                due |= u32::from(!stage.answered.contains(index)) << number;
+                there |= 1 << number;
             }
         }
-        self.due = due;
+        self.due &= there;
         for syn in &mut self.syns[..self.count] {
             syn.sequence = origin.sequence(syn.destination, syn.port);
         }
@@ -202,12 +205,13 @@ impl Ahead {
 
     /// The same, whatever way each goes.
     fn work_out_shots(&mut self, board: &Board, stage: &Stage, mut way: Option<Way>) {
+        let unanswered = std::mem::take(&mut self.due);
         let mut position = self.first;
         for (number, &index) in self.indices[..self.count].iter().enumerate() {
             let (host, target) = stage.space.ipv4_place(index);
             self.hosts[number] = host;
             self.shots[number] = None;
-            if let Some((addr, port)) = target.filter(|_| !stage.answered.contains(index)) {
+            if let Some((addr, port)) = target.filter(|_| unanswered >> number & 1 != 0) {
                 if self.only.is_none() {
                     let egress = board.egresses.number_of(addr);
                     way = way.filter(|way| Some(way.egress) == egress).or_else(|| Some(Way::new(board, egress?, self.attempt)));
