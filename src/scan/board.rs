@@ -267,7 +267,7 @@ impl Hearing {
 #[derive(Debug, Default)]
 pub struct RttMeter {
     largest_probe: AtomicU64,
-    /// How many probes were answered, as far as [`MANY`].
+    /// How many probes were answered, as far as [`VERY_MANY`].
     answered: AtomicU64,
     largest_arp: AtomicU64,
 }
@@ -278,7 +278,7 @@ impl RttMeter {
         // Hosts repeat an unanswered SYN-ACK after one second and more: such a sample says nothing about the path.
         if rtt < SYN_ACK_REPEAT {
             self.largest_probe.fetch_max(rtt.as_nanos().max(1) as u64, Ordering::Relaxed);
-            if self.answered.load(Ordering::Relaxed) < MANY {
+            if self.answered.load(Ordering::Relaxed) < VERY_MANY {
                 self.answered.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -339,3 +339,21 @@ impl Counters {
 }
 
 const DONE: u32 = 1 << 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_waited_for_the_less_the_better_it_is_known() {
+        let meter = RttMeter::default();
+        let patience = || [meter.patience(false), meter.patience(meter.is_known())].map(|patience| patience.as_millis());
+        assert_eq!(patience(), [1000, 1000]);
+        for (round_trips, expected) in [(1, [300, 300]), (999, [300, 100]), (29_000, [300, 30])] {
+            (0..round_trips).for_each(|_| meter.probe(Duration::from_millis(1)));
+            assert_eq!(patience(), expected);
+        }
+        meter.probe(Duration::from_millis(200));
+        assert_eq!(patience(), [600, 600]);
+    }
+}

@@ -124,3 +124,21 @@ fn send_all(program: &Program, first: u64, count: usize) -> Sent {
 /// How often, and after what time, memory for a call is asked for again.
 const TRIES: u32 = 1000;
 const PAUSE: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn banks_that_follow_one_another_make_one_call() {
+        let (banks, waiting) = sync_channel(BANKS);
+        let all = |bank| {
+            let (out, next) = together(bank, &waiting);
+            (out.banks, out.frames, next)
+        };
+        assert_eq!(all((0, 1024)), (1, 1024, None));
+        [(1024, 1024), (2048, 500), (3072, 1024), (0, 1024)].into_iter().for_each(|bank| banks.send(bank).unwrap());
+        assert_eq!(all((0, 1024)), (3, 2548, Some((3072, 1024))), "the third is not full");
+        assert_eq!(all((3072, 1024)), (1, 1024, Some((0, 1024))), "the first is no neighbour of the last");
+    }
+}
