@@ -86,6 +86,8 @@ pub(super) struct Ahead {
     /// How many are worked out.
     count: usize,
     indices: [u64; RUN],
+    /// Those of the run after: what is known of them is fetched while this one is used.
+    next: [u64; RUN],
     hosts: [u64; RUN],
     /// A bit for each that is to be sent: its target has not answered, and can be reached.
     due: u32,
@@ -125,6 +127,7 @@ impl Ahead {
             first: 0,
             count: 0,
             indices: [0; RUN],
+            next: [0; RUN],
             hosts: [0; RUN],
             due: 0,
             link: None,
@@ -167,9 +170,14 @@ impl Ahead {
 
     #[inline(never)]
     fn work_out(&mut self, board: &Board, stage: &Stage, position: u64, attempt: u8) {
-        let left = stage.order.len().saturating_sub(position).div_ceil(self.stride);
-        (self.attempt, self.first, self.count) = (attempt, position, left.min(RUN as u64) as usize);
-        stage.order.indices(position, self.stride, &mut self.indices[..self.count]);
+        let is_next = self.count > 0 && position == self.first + self.count as u64 * self.stride;
+        (self.attempt, self.first, self.count) = (attempt, position, self.many_from(stage, position));
+        if is_next {
+            self.indices = self.next;
+        } else {
+            stage.order.indices(position, self.stride, &mut self.indices[..self.count]);
+        }
+        self.look_ahead(stage);
         (self.due, self.link) = (u32::MAX, None);
         self.look(stage, 0);
         let way = self.only.map(|egress| Way::new(board, egress, attempt));
@@ -184,6 +192,20 @@ impl Ahead {
         } else {
             self.work_out_shots(board, stage, way);
         }
+    }
+
+    /// How many positions from `position` on make a run.
+    fn many_from(&self, stage: &Stage, position: u64) -> usize {
+        stage.order.len().saturating_sub(position).div_ceil(self.stride).min(RUN as u64) as usize
+    }
+
+    /// Where the next run's bits are, nobody but the order knows: the processor would wait for each.
+    #[inline]
+    fn look_ahead(&mut self, stage: &Stage) {
+        let position = self.first + self.count as u64 * self.stride;
+        let next = self.many_from(stage, position);
+        stage.order.indices(position, self.stride, &mut self.next[..next]);
+        self.next[..next].iter().for_each(|&index| stage.answered.prefetch(index));
     }
 
     fn work_out_series(&mut self, stage: &Stage, origin: &Origin) {

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use prefetch_index::prefetch_index;
+
 /// A bit for each target of a stage; none above [`Answered::LIMIT`] targets.
 #[derive(Debug)]
 pub struct Answered {
@@ -31,6 +33,12 @@ impl Answered {
         let Some(word) = self.words.get((index / 64) as usize) else { return true };
         let bit = 1 << (index % 64);
         word.fetch_or(bit, Ordering::Relaxed) & bit == 0
+    }
+
+    /// Has the processor fetch what [`Self::contains`] will look at.
+    #[inline]
+    pub(super) fn prefetch(&self, index: u64) {
+        prefetch_index(&self.words, (index / 64) as usize);
     }
 
     /// Whether a target is marked.
