@@ -1,66 +1,86 @@
 //! masscan's list: one line per port, `open tcp 80 10.0.0.1 1390380064`, between `#masscan` and `# end`.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
 use super::digits;
 use super::gathered::Gathered;
 use super::{Epoch, Escaped, Report, hidden, is_answer};
-use crate::scan::{Finding, HostRecord, ScanRecord, Summary, Suspicion};
+use crate::scan::{Finding, HostRecord, ScanRecord, State, Summary, Suspicion};
 
 /// Writes masscan's list. Times are whole Unix seconds.
 pub struct List {
     out: Gathered,
     epoch: Epoch,
-    /// What was said last against a host: all hosts of a range that answers alike have the same said.
-    suspicion: Option<(Suspicion, String)>,
+    /// What stood before and after the address last, and of what: it is the same for most ports of a scan,
+    before: (Option<(State, u16)>, Vec<u8>),
+    after: (Option<u64>, Vec<u8>),
+    /// and all hosts of a range that answers alike have the same said against them.
+    suspicion: (Option<Suspicion>, Vec<u8>),
 }
 
 impl List {
     /// A list written to `out`.
     pub fn new(out: Box<dyn Write + Send>) -> Self {
-        Self { out: Gathered::new(out), epoch: Epoch::default(), suspicion: None }
+        Self {
+            out: Gathered::new(out),
+            epoch: Epoch::default(),
+            before: (None, Vec::new()),
+            after: (None, Vec::new()),
+            suspicion: (None, Vec::new()),
+        }
     }
 
     fn port(&mut self, finding: &Finding) -> io::Result<()> {
         let Finding { target, outcome, time, .. } = finding;
-        let seconds = self.epoch.at(*time).as_secs();
+        let before = said(&mut self.before, (outcome.state, target.port), |text, (state, port)| {
+            text.extend(state.as_str().as_bytes());
+            text.extend(b" tcp ");
+            digits::number(text, port.into());
+            text.push(b' ');
+        });
+        let after = said(&mut self.after, self.epoch.at(*time).as_secs(), |text, seconds| {
+            text.push(b' ');
+            digits::number(text, seconds);
+            text.push(b'\n');
+        });
         self.out.record(|line| {
-            line.extend(outcome.state.as_str().as_bytes());
-            line.extend(b" tcp ");
-            digits::number(line, target.port.into());
-            line.push(b' ');
+            line.extend_from_slice(before);
             digits::address(line, target.addr);
-            line.push(b' ');
-            digits::number(line, seconds);
-            line.push(b'\n');
+            line.extend_from_slice(after);
         })
     }
 
     fn suspect(&mut self, addr: IpAddr, suspicion: Suspicion) -> io::Result<()> {
-        let (_, words) = match self.suspicion.take() {
-            Some(said) if said.0 == suspicion => self.suspicion.insert(said),
-            _ => self.suspicion.insert((suspicion, suspicion.to_string())),
-        };
+        // Memory takes every byte.
+        let words = said(&mut self.suspicion, suspicion, |text, suspicion| _ = writeln!(text, ": {suspicion}"));
         self.out.record(|line| {
             line.extend(b"# suspect ");
             digits::address(line, addr);
-            line.extend(b": ");
-            line.extend(words.as_bytes());
-            line.push(b'\n');
+            line.extend_from_slice(words);
         })
     }
+}
+
+/// What is said of `what`: what was said last if that was the same.
+#[inline]
+fn said<T: Copy + PartialEq>((last, text): &mut (Option<T>, Vec<u8>), what: T, say: impl FnOnce(&mut Vec<u8>, T)) -> &[u8] {
+    if *last != Some(what) {
+        text.clear();
+        say(text, what);
+        *last = Some(what);
+    }
+    text
 }
 
 impl Report for List {
     fn begin(&mut self, scan: &ScanRecord) -> io::Result<()> {
         self.epoch = Epoch::of(scan);
-        let mut head = String::from("#masscan\n");
+        let mut head = b"#masscan\n".to_vec();
         if let Some(note) = &scan.note {
-            _ = writeln!(head, "# note: {}", Escaped(note));
+            writeln!(head, "# note: {}", Escaped(note))?;
         }
-        self.out.write_all(head.as_bytes())
+        self.out.write_all(&head)
     }
 
     fn finding(&mut self, finding: &Finding) -> io::Result<()> {

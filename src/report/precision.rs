@@ -30,7 +30,9 @@ impl Recorded for HostRecord {
     #[inline]
     fn recorded(mut self) -> Self {
         self.rtt = self.rtt.map(Recorded::recorded);
-        self.ports.iter_mut().for_each(|finding| *finding = finding.recorded());
+        for Finding { rtt, time, .. } in &mut self.ports {
+            (*rtt, *time) = (rtt.map(Recorded::recorded), time.recorded());
+        }
         self
     }
 }
@@ -58,7 +60,7 @@ impl Recorded for Summary {
 impl Recorded for Duration {
     #[inline]
     fn recorded(self) -> Self {
-        Self::from_micros(u64::try_from(self.as_micros()).unwrap_or(u64::MAX))
+        Self::new(self.as_secs(), self.subsec_micros() * 1_000)
     }
 }
 

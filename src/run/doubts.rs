@@ -1,12 +1,12 @@
 //! Hosts that something else may be answering for: which of them wait for a verdict, and what it is.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use foldhash::{HashMap, HashMapExt};
 
-use super::held::{Held, Kept};
+use super::held::{Kept, Released, hosts};
 use super::request::Request;
 use crate::scan::{ControlPorts, Finding, HostRecord, Ranges, Seen, State, Suspicion, is_often_open};
 
@@ -17,9 +17,10 @@ pub(super) struct Doubts {
     controls: ControlPorts,
     /// Control ports found open, by host.
     open_controls: HashMap<IpAddr, Vec<u16>>,
-    ranges: Ranges,
-    /// Hosts that wait: of a scan in which everything answers alike, all do. By the first address of their range.
-    held: HashMap<IpAddr, Held>,
+    /// With the hosts that wait there: of a scan in which everything answers alike, all do.
+    ranges: Ranges<Vec<Kept>>,
+    /// Hosts that wait for their control probes.
+    often_open: Vec<(IpAddr, Kept)>,
     /// The share of targets that was asked at moments gone by, oldest first.
     asked_by: VecDeque<(Duration, f64)>,
     /// From this share on ranges are looked through again.
@@ -34,19 +35,16 @@ impl Doubts {
             controls: ControlPorts::draw(seed, &request.ports, request.canary),
             open_controls: HashMap::new(),
             ranges: Ranges::new(request.addresses.clone(), &request.ports),
-            held: HashMap::new(),
+            often_open: Vec::new(),
             asked_by: VecDeque::new(),
             next_look: 0.0,
         }
     }
 
-    /// Takes a finding in; hosts that it acquits.
-    pub(super) fn see(&mut self, finding: &Finding) -> Vec<HostRecord> {
-        let IpAddr::V4(addr) = finding.target.addr else { return Vec::new() };
-        if self.ranges.see(finding) != Seen::Cleared {
-            return Vec::new();
-        }
-        self.acquit(addr)
+    /// Takes a finding in: whether the hosts of its range wait for the end, with those that do, or are acquitted.
+    #[inline]
+    pub(super) fn see(&mut self, finding: &Finding) -> Seen<'_, Vec<Kept>> {
+        self.ranges.see(finding)
     }
 
     /// So large a share of the targets, 0 to 1, has been asked after `elapsed`; hosts that are acquitted because too few around them have
@@ -57,17 +55,12 @@ impl Doubts {
         while let Some((_, share)) = self.asked_by.pop_front_if(|(then, _)| *then + ANSWERED <= elapsed) {
             due = share;
         }
-        if self.held.is_empty() || due < self.next_look {
+        if due < self.next_look || (self.often_open.is_empty() && self.ranges.waiting().all(Vec::is_empty)) {
             return Vec::new();
         }
         self.next_look = due + BETWEEN_LOOKS;
-        self.ranges.clear_sparse(due).into_iter().flat_map(|addr| self.acquit(addr)).collect()
-    }
-
-    /// The hosts that were kept because of their range.
-    fn acquit(&mut self, addr: Ipv4Addr) -> Vec<HostRecord> {
-        let first = range(addr.into());
-        self.held.remove(&first).into_iter().flat_map(|held| held.ascending(first)).filter_map(|kept| kept.host()).collect()
+        let cleared = self.ranges.clear_sparse(due).into_iter();
+        cleared.flat_map(|(range, kept)| hosts(kept, range.into())).collect()
     }
 
     /// The answer to a probe that is not among the scan's targets: the `--canary`'s or a control port's.
@@ -77,25 +70,33 @@ impl Doubts {
         }
     }
 
-    /// Keeps a settled host about which more will be known; whether it is such a one.
+    /// Keeps a settled host, in no range that is open to suspicion, about which control probes will tell more; whether it is such a one.
     pub(super) fn keep(&mut self, host: &HostRecord) -> bool {
-        let open = open(host).count() as u64;
-        let waits = (is_often_open(self.asked, open) && !self.controls.are_asked()) || (open > 0 && self.ranges.is_in_question(host.addr));
+        let waits = is_often_open(self.asked, open(host).count() as u64) && !self.controls.are_asked();
         if waits {
-            self.held.entry(range(host.addr)).or_default().keep(host);
+            self.often_open.push((host.addr, Kept::whole(host)));
         }
         waits
     }
 
-    /// The hosts that are still kept, ascending: all is known now.
-    pub(super) fn release(&mut self) -> impl Iterator<Item = Kept> + use<> {
-        let mut held: Vec<_> = std::mem::take(&mut self.held).into_iter().collect();
-        held.sort_unstable_by_key(|(first, _)| *first);
-        held.into_iter().flat_map(|(first, held)| held.ascending(first))
+    /// The hosts that are still kept: all is known now.
+    pub(super) fn release(&mut self) -> Released {
+        let in_ranges = self.ranges.release().into_iter().map(|(range, kept, suspicion)| (range.into(), kept, suspicion));
+        let often_open = std::mem::take(&mut self.often_open).into_iter().map(|(addr, kept)| (addr, vec![kept], None));
+        Released::new(in_ranges.chain(often_open).collect())
     }
 
     /// What is known against a host.
     pub(super) fn verdict(&self, host: &HostRecord) -> Option<Suspicion> {
+        self.judge(host, || self.ranges.verdict(host.addr))
+    }
+
+    /// What is known against a host, this being the verdict on its range.
+    pub(super) fn verdict_in(&self, range: Option<Suspicion>, host: &HostRecord) -> Option<Suspicion> {
+        self.judge(host, || range)
+    }
+
+    fn judge(&self, host: &HostRecord, range: impl FnOnce() -> Option<Suspicion>) -> Option<Suspicion> {
         let all = open(host).count() as u64;
         if all == 0 {
             return None;
@@ -105,17 +106,9 @@ impl Doubts {
             return Some(Suspicion::ControlPorts);
         }
         match open(host).filter(|finding| finding.is_zero_window()).count() as u64 {
-            0 => self.ranges.verdict(host.addr),
+            0 => range(),
             ports => Some(Suspicion::ZeroWindow(ports)),
         }
-    }
-}
-
-/// The first address of the /24 of an address; of IPv6 there are no ranges.
-fn range(addr: IpAddr) -> IpAddr {
-    match addr {
-        IpAddr::V4(addr) => Ranges::around(addr).0.into(),
-        IpAddr::V6(_) => addr,
     }
 }
 
@@ -133,6 +126,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::run::ledger::Settled;
     use crate::scan::{HostState, Outcome, Reason};
     use crate::target::Target;
     use crate::time::Time;
@@ -165,6 +159,20 @@ mod tests {
         Doubts::new(&Request::new("10.0.0.0/24".parse().unwrap(), ports.parse().unwrap()), 7)
     }
 
+    /// The hosts that have waited to the end.
+    fn released(doubts: &mut Doubts) -> Vec<HostRecord> {
+        let mut all = Vec::new();
+        doubts.release().before(None, |host, _| all.push(host));
+        all
+    }
+
+    /// A host answers like all of its range so far, and waits.
+    fn wait(doubts: &mut Doubts, last: u8) {
+        let answer = finding(last, 80, Some(512));
+        let Seen::Alike(waiting) = doubts.see(&answer) else { panic!("{last} is like the others") };
+        waiting.push(Kept::of(Settled::Lone(answer, None)));
+    }
+
     #[test]
     fn a_host_that_is_open_all_over_waits_for_its_control_probes() {
         let mut doubts = doubts("1-100");
@@ -178,7 +186,7 @@ mod tests {
         assert_eq!(doubts.verdict(&busy), None, "one of five is closed");
         doubts.see_beside(&finding(2, controls[0], Some(512)));
         assert_eq!(doubts.verdict(&busy), Some(Suspicion::ControlPorts));
-        assert_eq!(doubts.release().filter_map(|kept| kept.host()).collect::<Vec<_>>(), [busy]);
+        assert_eq!(released(&mut doubts), [busy]);
     }
 
     #[test]
@@ -202,24 +210,22 @@ mod tests {
     #[test]
     fn hosts_of_a_range_wait_until_one_of_them_differs() {
         let mut doubts = doubts("80");
-        for last in 1..=3 {
-            let answer = finding(last, 80, Some(512));
-            assert!(doubts.see(&answer).is_empty());
-            assert!(doubts.keep(&host(vec![answer])));
+        for last in [3, 1, 2] {
+            wait(&mut doubts, last);
         }
-        let released = doubts.see(&finding(4, 80, None));
-        assert_eq!(released.iter().map(|host| host.addr).collect::<Vec<_>>(), [1, 2, 3].map(|last| IpAddr::from([10, 0, 0, last])));
-        let late = host(vec![finding(5, 80, Some(512))]);
-        assert!(!doubts.keep(&late));
-        assert_eq!(doubts.release().count(), 0);
+        let Seen::Cleared(acquitted) = doubts.see(&finding(4, 80, None)) else { panic!("it differs") };
+        let acquitted: Vec<_> = hosts(acquitted, [10, 0, 0, 4].into()).map(|host| host.addr).collect();
+        assert_eq!(acquitted, [1, 2, 3].map(|last| IpAddr::from([10, 0, 0, last])));
+        let late = finding(5, 80, Some(512));
+        assert!(matches!(doubts.see(&late), Seen::Nothing));
+        assert!(!doubts.keep(&host(vec![late])));
+        assert_eq!(released(&mut doubts), []);
     }
 
     #[test]
     fn a_lonely_host_waits_for_a_part_of_the_scan_only() {
         let mut doubts = doubts("80");
-        let answer = finding(1, 80, Some(512));
-        doubts.see(&answer);
-        assert!(doubts.keep(&host(vec![answer])));
+        wait(&mut doubts, 1);
         let released = [(0, 0.0), (2, 0.05), (4, 0.1), (6, 0.15), (8, 0.2)]
             .map(|(seconds, share)| doubts.progress(Duration::from_secs(seconds), share).len());
         assert_eq!(released, [0, 0, 0, 0, 1], "a tenth of the scan is four seconds old after eight");

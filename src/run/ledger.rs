@@ -32,6 +32,30 @@ impl Roll {
     }
 }
 
+/// A host of which nothing more is expected.
+#[derive(Debug)]
+pub(super) enum Settled {
+    /// All that is known of it is that its one port is open, and its hardware address where it has one here.
+    Lone(Finding, Option<MacAddr>),
+    Whole(HostRecord),
+}
+
+impl Settled {
+    pub(super) fn has_open(&self) -> bool {
+        match self {
+            Self::Lone(..) => true,
+            Self::Whole(host) => host.ports.iter().any(|finding| finding.outcome.state == State::Open),
+        }
+    }
+
+    pub(super) fn host(self) -> HostRecord {
+        match self {
+            Self::Lone(finding, mac) => lone_host(finding, mac),
+            Self::Whole(host) => host,
+        }
+    }
+}
+
 /// The hosts with findings that are not settled yet.
 pub(super) struct Ledger {
     show: Show,
@@ -77,10 +101,13 @@ impl Ledger {
         Self { remembers: true, ..self }
     }
 
-    /// Enters a finding and passes it on if it is shown singly; the host's record, if that settles the host.
-    pub(super) fn enter(&mut self, finding: Finding, mac: Option<MacAddr>, events: &mut dyn FnMut(Event)) -> Option<HostRecord> {
+    /// Enters a finding and passes it on if it is shown singly; the host, if that settles it.
+    pub(super) fn enter(&mut self, finding: Finding, mac: Option<MacAddr>, events: &mut dyn FnMut(Event)) -> Option<Settled> {
         let addr = finding.target.addr;
         let Finding { outcome, .. } = finding;
+        if self.ports == 1 && outcome.state == State::Open && outcome.reason_addr.is_none() && !self.hosts.contains_key(&addr) {
+            return Some(self.lone(finding, mac, events));
+        }
         // A host with one port is settled by its first answer, and need not be entered.
         let mut only = Entry::default();
         let entry = if self.ports == 1 {
@@ -110,14 +137,28 @@ impl Ledger {
         if entry.answered < self.ports {
             return None;
         }
+        self.settle(addr, mac);
+        if self.ports == 1 {
+            let ports = if self.show.singly(outcome.state) { vec![finding] } else { Vec::new() };
+            return Some(Settled::Whole(only.settled(addr, mac, &Roll::default(), ports)));
+        }
+        Some(Settled::Whole(self.hosts.remove(&addr)?.record(addr, mac, Roll::default())))
+    }
+
+    /// Passes on that the only port of a host is open, of which nothing was known. Of millions of hosts that is all that ever comes.
+    fn lone(&mut self, finding: Finding, mac: Option<MacAddr>, events: &mut dyn FnMut(Event)) -> Settled {
+        self.up_elsewhere += u64::from(mac.is_none());
+        self.settle(finding.target.addr, mac);
+        if !self.is_quiet {
+            events(Event::Finding(finding));
+        }
+        Settled::Lone(finding, mac)
+    }
+
+    fn settle(&mut self, addr: IpAddr, mac: Option<MacAddr>) {
         if mac.is_some() || self.show.down || self.remembers {
             self.settled.insert(addr);
         }
-        if self.ports == 1 {
-            let ports = if self.show.singly(outcome.state) { vec![finding] } else { Vec::new() };
-            return Some(only.settled(addr, mac, &Roll::default(), ports));
-        }
-        Some(self.hosts.remove(&addr)?.record(addr, mac, Roll::default()))
     }
 
     /// Enters a reply that is of none of the ports probed, from or about a host without a hardware address here; the host's record, if that
@@ -226,6 +267,24 @@ fn most_frequent(reasons: &BTreeMap<Reason, u64>) -> Option<Reason> {
     reasons.iter().max_by_key(|(_, count)| **count).map(|(reason, _)| *reason)
 }
 
+/// The record of a host of which only its one port is known, which is open.
+pub(super) fn lone_host(finding: Finding, mac: Option<MacAddr>) -> HostRecord {
+    HostRecord {
+        addr: finding.target.addr,
+        state: HostState::Up,
+        reason: finding.outcome.reason,
+        mac,
+        names: Vec::new(),
+        rtt: finding.rtt,
+        ports: vec![finding],
+        closed: BTreeMap::new(),
+        filtered: BTreeMap::new(),
+        unanswered: 0,
+        not_probed: 0,
+        suspect: None,
+    }
+}
+
 /// The record of a host without findings.
 pub(super) fn silent_host(addr: IpAddr, mac: Option<MacAddr>, roll: Roll) -> HostRecord {
     Entry::default().record(addr, mac, roll)
@@ -263,7 +322,7 @@ mod tests {
         let said = |port| finding(port, State::Filtered, Reason::AdminProhibited, Some("10.0.0.254"));
         assert!(ledger.enter(said(80), None, &mut |_| {}).is_none());
         assert_eq!((ledger.filtered(), ledger.up_elsewhere()), (1, 0));
-        let host = ledger.enter(said(81), None, &mut |_| {}).expect("both ports are settled");
+        let host = ledger.enter(said(81), None, &mut |_| {}).expect("both ports are settled").host();
         assert_eq!((host.state, host.reason), (HostState::Filtered, Reason::AdminProhibited));
         assert_eq!(host.filtered[&Reason::AdminProhibited], 2);
     }
@@ -297,11 +356,27 @@ mod tests {
     }
 
     #[test]
+    fn a_host_whose_only_port_is_open_is_entered_like_any_other() {
+        let open = finding(443, State::Open, Reason::SynAck, None);
+        for (mac, elsewhere) in [(None, 1), (Some(MacAddr([2; 6])), 0)] {
+            let mut ledger = Ledger::new(Show::default(), false, 1);
+            let mut told = 0;
+            let settled = ledger.enter(open, mac, &mut |event| told += u32::from(matches!(event, Event::Finding(_)))).unwrap();
+            assert!(matches!(settled, Settled::Lone(..)));
+            assert_eq!((told, ledger.up_elsewhere(), ledger.knows(open.target.addr)), (1, elsewhere, mac.is_some()));
+            let mut entry = Entry::default();
+            entry.hear(&open, mac, (0, 0));
+            assert_eq!(settled.host(), entry.settled(open.target.addr, mac, &Roll::default(), vec![open]));
+        }
+    }
+
+    #[test]
     fn a_host_of_which_all_is_told_is_not_begun_anew() {
         let echo = finding(0, State::Filtered, Reason::EchoReply, None);
         let mut ledger = Ledger::new(Show::default(), false, 1).remembering();
         assert!(ledger.hear(&echo).is_none(), "its port is still to come");
-        let host = ledger.enter(finding(443, State::Closed, Reason::Reset, None), None, &mut |_| {}).expect("its one port is settled");
+        let host =
+            ledger.enter(finding(443, State::Closed, Reason::Reset, None), None, &mut |_| {}).expect("its one port is settled").host();
         assert_eq!((host.state, host.reason, host.closed[&Reason::Reset]), (HostState::Up, Reason::EchoReply, 1));
         assert!(ledger.hear(&echo).is_none());
         assert_eq!(ledger.up_elsewhere(), 1);

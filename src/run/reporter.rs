@@ -8,11 +8,12 @@ use std::time::Duration;
 use foldhash::HashSet;
 
 use super::doubts::Doubts;
+use super::held::{Kept, hosts};
 use super::ledger::{Ledger, Roll};
 use super::request::{Event, Phase, Progress, Request, Show};
 use crate::net::names::{Resolver, ReverseLookup};
 use crate::packet::MacAddr;
-use crate::scan::{Finding, HostRecord, Reason};
+use crate::scan::{Finding, HostRecord, Reason, Seen};
 
 /// Takes findings in, gives events out: the half of a scan after its receivers.
 pub struct Reporter<'a> {
@@ -73,13 +74,23 @@ impl<'a> Reporter<'a> {
         if finding.outcome.reason != Reason::NoResponse && self.show.singly(finding.outcome.state) {
             self.name(finding.target.addr);
         }
-        for host in self.doubts.see(&finding) {
-            self.host(host);
-        }
-        if let Some(host) = self.ledger.enter(finding, mac, self.outlet.events)
-            && !self.doubts.keep(&host)
-        {
-            self.host(host);
+        let waiting = match self.doubts.see(&finding) {
+            Seen::Alike(waiting) => Some(waiting),
+            Seen::Cleared(acquitted) => {
+                hosts(acquitted, finding.target.addr).for_each(|host| self.host(host));
+                None
+            }
+            Seen::Nothing => None,
+        };
+        match (self.ledger.enter(finding, mac, self.outlet.events), waiting) {
+            (None, _) => {}
+            (Some(settled), Some(waiting)) if settled.has_open() => waiting.push(Kept::of(settled)),
+            (Some(settled), _) => {
+                let host = settled.host();
+                if !self.doubts.keep(&host) {
+                    self.host(host);
+                }
+            }
         }
     }
 
@@ -115,7 +126,8 @@ impl<'a> Reporter<'a> {
 
     /// A host is settled: it goes out as soon as its name is known, or known not to be.
     fn host(&mut self, mut host: HostRecord) {
-        host.suspect = self.doubts.verdict(&host);
+        // Its range is not in question, or it would wait.
+        host.suspect = self.doubts.verdict_in(None, &host);
         if self.names.is_some() && self.asked.contains(&host.addr) {
             self.nameless.push_back(host);
             self.release();
@@ -169,7 +181,7 @@ impl<'a> Reporter<'a> {
         patience: Duration,
     ) -> u64 {
         let Self { ledger, mut doubts, names, nameless, mut outlet, .. } = self;
-        let mut held = doubts.release().peekable();
+        let mut held = doubts.release();
         let found = names.map(|names| names.finish(patience)).unwrap_or_default();
         let mut out = |mut host: HostRecord| {
             host.names.extend(found.get(&host.addr).cloned());
@@ -180,11 +192,14 @@ impl<'a> Reporter<'a> {
         rest.sort_unstable_by_key(|host| host.addr);
         let mut rest = rest.into_iter().peekable();
         let mut earlier = |than: Option<IpAddr>, out: &mut dyn FnMut(HostRecord)| loop {
-            let due = |addr: Option<IpAddr>| addr.filter(|addr| than.is_none_or(|than| *addr < than));
-            match (due(rest.peek().map(|host| host.addr)), due(held.peek().map(|kept| kept.addr))) {
-                (None, None) => return,
-                (Some(one), other) if other.is_none_or(|other| one < other) => rest.next().into_iter().for_each(&mut *out),
-                _ => held.next().and_then(|kept| kept.host()).into_iter().for_each(&mut *out),
+            let next = rest.next_if(|host| than.is_none_or(|than| host.addr < than));
+            held.before(next.as_ref().map(|host| host.addr).or(than), |mut host, range| {
+                host.suspect = doubts.verdict_in(range, &host);
+                out(host);
+            });
+            match next {
+                Some(host) => out(host),
+                None => return,
             }
         };
         ledger.close(mac, roll, |host| {

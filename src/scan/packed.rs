@@ -76,6 +76,9 @@ const REASON_ADDR: u8 = 8;
 
 impl Packed for u64 {
     fn pack(&self, bytes: &mut Vec<u8>) {
+        if *self < 0x80 {
+            return bytes.push(*self as u8);
+        }
         let mut tail = Tail::of(bytes);
         tail.number(*self);
         tail.end();

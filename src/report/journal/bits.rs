@@ -67,13 +67,29 @@ fn to_block(bytes: &[u8; BLOCK]) -> BlockState {
 
 const BLOCK: usize = 34;
 
-/// Bytes as they are, appended.
+/// Bytes as they are, appended, two digits at a time: those of a flood are as many as all else that is written.
 pub(super) fn append_bytes(text: &mut Vec<u8>, bytes: &[u8]) {
-    let from = text.len();
-    text.resize(from + bytes.len().div_ceil(3) * 4, 0);
-    let written = STANDARD.encode_slice(bytes, &mut text[from..]);
-    debug_assert_eq!(written, Ok(text.len() - from), "three bytes are four digits");
+    let (sixes, rest) = bytes.as_chunks();
+    text.reserve(bytes.len().div_ceil(3) * 4);
+    for &[a, b, c, d, e, f] in sixes {
+        let bits = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+        let digits = [36, 24, 12, 0].map(|shift| PAIRS[(bits >> shift) as usize % PAIRS.len()]);
+        text.extend_from_slice(digits.as_flattened());
+    }
+    text.extend(STANDARD.encode(rest).as_bytes());
 }
+
+/// The two digits of each twelve bits.
+static PAIRS: [[u8; 2]; 1 << 12] = {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut pairs = [[0; 2]; 1 << 12];
+    let mut bits = 0;
+    while bits < pairs.len() {
+        pairs[bits] = [DIGITS[bits >> 6], DIGITS[bits & 63]];
+        bits += 1;
+    }
+    pairs
+};
 
 pub(super) fn to_bytes(text: &str) -> Result<Vec<u8>, String> {
     STANDARD.decode(text).map_err(|error| format!("no base64: {error}"))
@@ -90,7 +106,8 @@ mod tests {
         assert_eq!(to_numbers(&of_numbers([7, 3])).unwrap().iter().collect::<Vec<_>>(), [3, 7]);
         let block = BlockState { missed: 0.5, missed_upper: 0.75, hot_before: 0.1, clean: 2, asked_in: 3, pass: [1.0, 2.0, 3.0, 4.0, 5.0] };
         assert_eq!(to_blocks(&of_blocks([block, BlockState::default()].iter())).unwrap(), [block, BlockState::default()]);
-        for bytes in [&[][..], &[7], &[7, 0], &[7, 0, 255], &[0; 100]] {
+        let many: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_be_bytes).collect();
+        for bytes in [&[][..], &[7], &[7, 0], &[7, 0, 255], &[0; 100], &many, &many[1..]] {
             let mut text = b"before".to_vec();
             append_bytes(&mut text, bytes);
             assert_eq!(text.strip_prefix(b"before"), Some(STANDARD.encode(bytes).as_bytes()));

@@ -241,8 +241,8 @@ impl Journal {
 
     /// All lines stand in their order, and are digested.
     fn together(&mut self) {
-        self.rows.append(&mut self.told, &self.lines);
         self.beside.append(&mut self.told);
+        self.rows.append(&mut self.beside, &self.lines);
         self.digest();
     }
 
