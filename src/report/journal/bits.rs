@@ -67,29 +67,13 @@ fn to_block(bytes: &[u8; BLOCK]) -> BlockState {
 
 const BLOCK: usize = 34;
 
-/// Bytes as they are, appended, two digits at a time: those of a flood are as many as all else that is written.
+/// Bytes as they are, appended.
 pub(super) fn append_bytes(text: &mut Vec<u8>, bytes: &[u8]) {
-    let (sixes, rest) = bytes.as_chunks();
-    text.reserve(bytes.len().div_ceil(3) * 4);
-    for &[a, b, c, d, e, f] in sixes {
-        let bits = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
-        let digits = [36, 24, 12, 0].map(|shift| PAIRS[(bits >> shift) as usize % PAIRS.len()]);
-        text.extend_from_slice(digits.as_flattened());
-    }
-    text.extend(STANDARD.encode(rest).as_bytes());
+    let from = text.len();
+    text.resize(from + bytes.len().div_ceil(3) * 4, 0);
+    let written = STANDARD.encode_slice(bytes, &mut text[from..]);
+    debug_assert_eq!(written, Ok(text.len() - from), "three bytes are four digits");
 }
-
-/// The two digits of each twelve bits.
-static PAIRS: [[u8; 2]; 1 << 12] = {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut pairs = [[0; 2]; 1 << 12];
-    let mut bits = 0;
-    while bits < pairs.len() {
-        pairs[bits] = [DIGITS[bits >> 6], DIGITS[bits & 63]];
-        bits += 1;
-    }
-    pairs
-};
 
 pub(super) fn to_bytes(text: &str) -> Result<Vec<u8>, String> {
     STANDARD.decode(text).map_err(|error| format!("no base64: {error}"))
