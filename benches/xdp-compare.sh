@@ -7,13 +7,19 @@
 #
 # Both ask one port of 4,194,304 addresses once. The time is from start to exit; processor time is that of the scanner's process, in which the
 # far end's work happens as well, since a virtual cable's other end is served by whoever sends. Probes and connections still half open are
-# counted at the far end.
+# counted at the far end: SYN-ACKs less resets. It remembers one connection of a port; of two at once, which a canary makes, the reset of
+# the first is a stray to it.
 set -euo pipefail
 rounds=${1:-5}
 here=$(cd "$(dirname "$0")" && pwd)
 synprobe=${SYNPROBE:-$here/../target/release/synprobe}
 work=$(mktemp -d)
 field() { tr ' ' '\n' | sed -n "s/^$1=//p"; }
+answered() { # SYN-ACKs of which no reset has come
+    local all
+    all=$(cat)
+    echo $(($(field syn_acks <<<"$all") - $(field ended <<<"$all") - $(field strays <<<"$all")))
+}
 run() { # NAME FOUND COMMAND…: one line of figures into $work/NAME
     local name=$1 found=$2 before after
     shift 2
@@ -22,7 +28,7 @@ run() { # NAME FOUND COMMAND…: one line of figures into $work/NAME
     /usr/bin/time -o "$work/time" -f '%e %U %S' timeout -k 1 300 "$@" >/dev/null 2>"$work/errors" || true
     after=$(counts)
     echo "$(tail -1 "$work/time") $(($(field syns <<<"$after") - $(field syns <<<"$before"))) $(eval "$found") \
-        $(($(field syn_acks <<<"$after") - $(field syn_acks <<<"$before") - $(field ended <<<"$after") + $(field ended <<<"$before")))" >>"$work/$name"
+        $(($(answered <<<"$after") - $(answered <<<"$before")))" >>"$work/$name"
 }
 xdp() { run "$1" "grep -c ^open $work/out" "$synprobe" 10.64.0.0/10 -p 80 --engine xdp -n -q -o "list:$work/out" "${@:2}"; }
 for ((round = 0; round < rounds; round++)); do

@@ -106,8 +106,8 @@
 //!   findings are no results. A host's record waits for its verdict only where there may be one.
 //! - **Live frames in short calls.** A run of a BPF program on live frames was taken to need 25 ms to begin, so that calls had to be long and a
 //!   core to spin while there was nothing to send. Those milliseconds are the kernel's rewriting of its XDP dispatcher, which is spared for
-//!   a program that an interface has attached: so the program that receives is the one that sends, a flush is one call of 20 microseconds
-//!   on the sender's own thread, and few frames simply go through the packet socket.
+//!   a program that an interface has attached: so the program that receives is the one that sends, a call begins in 20 microseconds
+//!   and ends when its frames have left, at full rate on a thread of its own, and few frames simply go through the packet socket.
 //! - **A scan in which everything has answered does not wait** for stragglers that cannot exist.
 //!
 //! # Smallest example
