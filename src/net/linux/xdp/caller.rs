@@ -137,7 +137,9 @@ mod tests {
             (out.banks, out.frames, next)
         };
         assert_eq!(all((0, 1024)), (1, 1024, None));
-        [(1024, 1024), (2048, 500), (3072, 1024), (0, 1024)].into_iter().for_each(|bank| banks.send(bank).unwrap());
+        for bank in [(1024, 1024), (2048, 500), (3072, 1024), (0, 1024)] {
+            banks.send(bank).unwrap();
+        }
         assert_eq!(all((0, 1024)), (3, 2548, Some((3072, 1024))), "the third is not full");
         assert_eq!(all((3072, 1024)), (1, 1024, Some((0, 1024))), "the first is no neighbour of the last");
     }
