@@ -15,7 +15,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 synprobe=${SYNPROBE:-$here/../target/release/synprobe}
 work=$(mktemp -d)
 field() { tr ' ' '\n' | sed -n "s/^$1=//p"; }
-answered() { # SYN-ACKs of which no reset has come
+half_open() { # SYN-ACKs of which no reset has come
     local all
     all=$(cat)
     echo $(($(field syn_acks <<<"$all") - $(field ended <<<"$all") - $(field strays <<<"$all")))
@@ -28,7 +28,7 @@ run() { # NAME FOUND COMMAND…: one line of figures into $work/NAME
     /usr/bin/time -o "$work/time" -f '%e %U %S' timeout -k 1 300 "$@" >/dev/null 2>"$work/errors" || true
     after=$(counts)
     echo "$(tail -1 "$work/time") $(($(field syns <<<"$after") - $(field syns <<<"$before"))) $(eval "$found") \
-        $(($(answered <<<"$after") - $(answered <<<"$before")))" >>"$work/$name"
+        $(($(half_open <<<"$after") - $(half_open <<<"$before")))" >>"$work/$name"
 }
 xdp() { run "$1" "grep -c ^open $work/out" "$synprobe" 10.64.0.0/10 -p 80 --engine xdp -n -q -o "list:$work/out" "${@:2}"; }
 for ((round = 0; round < rounds; round++)); do
