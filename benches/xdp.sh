@@ -6,8 +6,9 @@
 #
 # The scanner is 10.0.0.1 on v0, its gateway 10.0.0.2 has the hardware address in $GATEWAY. OPEN, CLOSED and LOSS are shares in millionths
 # (default: 10000 open, nothing closed or lost), RATE is the most SYNs a second that are taken (default: all), REMEMBERED how many half-open
-# connections are kept track of, a power of two (default: none). `counts` prints what the responder has seen; `lend` has the driver
-# take its answers for a scanner without a program of its own, `unlend` ends that. These are functions for a COMMAND run by bash.
+# connections are kept track of, a power of two (default: none). QUEUES is how many the cable has each way (default: one for each processor, as
+# cards with XDP have). `counts` prints what the responder has seen; `lend` has the driver take its answers for a scanner without a program of its
+# own, `unlend` ends that. These are functions for a COMMAND run by bash.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 mount -t bpf bpf /sys/fs/bpf
@@ -16,7 +17,8 @@ sleep 0.3
 there() { nsenter --net=/proc/$peer/ns/net "$@"; }
 export GATEWAY=02:fc:0a:00:00:02 peer
 ip link set lo up
-ip link add v0 type veth peer name v1 netns "$peer"
+queues=(numtxqueues "${QUEUES:=$(nproc)}" numrxqueues "$QUEUES")
+ip link add v0 "${queues[@]}" type veth peer name v1 "${queues[@]}" netns "$peer"
 ip addr add 10.0.0.1/24 dev v0
 there ip link set v1 address $GATEWAY
 there ip addr add 10.0.0.2/24 dev v1

@@ -40,8 +40,13 @@ pub(super) fn wiring() -> Wiring {
 /// A veth pair, `left` and `right`, both up, of which `left` can send at once: the queue of the end that was up first wakes a moment
 /// later, and until then swallows frames without a word.
 pub(super) fn veth() {
+    wide_veth(1);
+}
+
+/// As [`veth()`], with so many queues.
+pub(super) fn wide_veth(queues: u32) {
     let mut wiring = wiring();
-    wiring.add_veth("left", "right", None).unwrap();
+    wiring.add_wide_veth("left", "right", None, queues).unwrap();
     for end in ["right", "left"] {
         silence(end);
         wiring.set_up(end).unwrap();

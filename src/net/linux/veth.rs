@@ -102,7 +102,16 @@ impl Wiring {
     /// # Errors
     /// When a name is taken or the kernel has no such interfaces.
     pub fn add_veth(&mut self, name: &str, peer: &str, peer_namespace: Option<&Namespace>) -> Result<()> {
-        self.netlink.add_veth(name, peer, peer_namespace.map(AsFd::as_fd)).map_err(|cause| Error::io("make veth pair", name, cause))
+        self.add_wide_veth(name, peer, peer_namespace, 1)
+    }
+
+    /// As [`Self::add_veth`], with `queues` each way at both ends: what processors send and serve side by side.
+    ///
+    /// # Errors
+    /// When a name is taken or the kernel has no such interfaces.
+    pub fn add_wide_veth(&mut self, name: &str, peer: &str, peer_namespace: Option<&Namespace>, queues: u32) -> Result<()> {
+        let added = self.netlink.add_veth(name, peer, peer_namespace.map(AsFd::as_fd), queues);
+        added.map_err(|cause| Error::io("make veth pair", name, cause))
     }
 
     /// Switches an interface on.

@@ -27,24 +27,29 @@ pub(super) struct Bed {
 impl Bed {
     /// Inside a process of its own for the test `name` of this folder; `None` in the process outside, which has nothing left to do.
     pub(super) fn of(name: &str) -> Option<Self> {
+        Self::with_queues(name, 1)
+    }
+
+    /// The same, but that the peer has no address and answers nothing.
+    pub(super) fn of_silence(name: &str) -> Option<Self> {
+        rerun_in_namespace(&format!("kernel::{name}")).inside().then(|| Self::bare(1))
+    }
+
+    /// As [`Self::of`], with so many queues each way.
+    pub(super) fn with_queues(name: &str, queues: u32) -> Option<Self> {
         rerun_in_namespace(&format!("kernel::{name}")).inside().then(|| {
-            let mut bed = Self::bare();
+            let mut bed = Self::bare(queues);
             bed.there.add_address("peer0", "10.0.0.2/24".parse().unwrap()).unwrap();
             bed
         })
     }
 
-    /// The same, but that the peer has no address and answers nothing.
-    pub(super) fn of_silence(name: &str) -> Option<Self> {
-        rerun_in_namespace(&format!("kernel::{name}")).inside().then(Self::bare)
-    }
-
-    fn bare() -> Self {
+    fn bare(queues: u32) -> Self {
         let peer = Namespace::new().unwrap();
         let (mut here, mut there) = (Wiring::open().unwrap(), Wiring::open_in(&peer).unwrap());
         here.loopback_up().unwrap();
         there.loopback_up().unwrap();
-        here.add_veth("scan0", "peer0", Some(&peer)).unwrap();
+        here.add_wide_veth("scan0", "peer0", Some(&peer), queues).unwrap();
         there.set_mac("peer0", PEER_MAC).unwrap();
         // Without IPv6 the kernel sends nothing of its own.
         std::fs::write("/proc/sys/net/ipv6/conf/scan0/disable_ipv6", "1").ok();

@@ -219,6 +219,17 @@ fn at_full_rate_a_connection_over_the_same_interface_is_not_disturbed() {
     assert!(letters >= 10);
 }
 
+/// The sender calls beside its thread as soon as that has enough to do.
+#[test]
+fn with_a_queue_for_each_processor_nothing_is_lost() {
+    let Some(mut bed) = Bed::with_queues("xdp::with_a_queue_for_each_processor_nothing_is_lost", 2) else { return };
+    let Some(responder) = Responder::attach(&mut bed, Settings { open: 50_000, closed: 50_000, loss: 0 }) else { return };
+    let open = open_ports(&Request { rate: Some("20M".parse().unwrap()), show: Show::default(), ..by_xdp("10.64.0.0/13", "80") });
+    let truth: BTreeSet<_> = responder.truth("10.64.0.0/13", &[80], State::Open).into_iter().collect();
+    assert!(open == truth, "{} of {}: {:?}", open.len(), truth.len(), responder.counts());
+    assert_eq!(responder.half_open(), 0, "{:?}", responder.counts());
+}
+
 /// Scans; the open targets it told. For scans too large to keep every host of.
 fn open_ports(request: &Request) -> BTreeSet<(IpAddr, u16)> {
     let mut open = BTreeSet::new();

@@ -50,11 +50,14 @@ impl Netlink {
         addresses.map(|(addresses, _)| addresses)
     }
 
-    /// Makes a pair of virtual Ethernet links, the second in the namespace given.
-    pub(crate) fn add_veth(&mut self, name: &str, peer: &str, peer_namespace: Option<BorrowedFd<'_>>) -> io::Result<()> {
-        let mut far = named(peer);
+    /// Makes a pair of virtual Ethernet links, the second in the namespace given, each with so many queues each way.
+    pub(crate) fn add_veth(&mut self, name: &str, peer: &str, peer_namespace: Option<BorrowedFd<'_>>, queues: u32) -> io::Result<()> {
+        let [mut near, mut far] = [name, peer].map(|name| {
+            let mut link = named(name);
+            link.attributes.extend([LinkAttribute::NumTxQueues(queues), LinkAttribute::NumRxQueues(queues)]);
+            link
+        });
         far.attributes.extend(peer_namespace.map(|fd| LinkAttribute::NetNsFd(fd.as_raw_fd())));
-        let mut near = named(name);
         near.attributes
             .push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Veth), LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(far)))]));
         self.create(Message::NewLink(near))

@@ -36,7 +36,7 @@ struct Call {
 
 impl Caller {
     /// Starts it: with the privileges of the thread that asks for it.
-    pub(super) fn start(program: Arc<Program>) -> io::Result<Self> {
+    pub(super) fn start(program: Arc<Program>, lane: usize) -> io::Result<Self> {
         let (banks, waiting) = sync_channel(BANKS);
         let (end, calls) = sync_channel(BANKS);
         let work = move || {
@@ -44,7 +44,7 @@ impl Caller {
             while let Some(bank) = first.take().or_else(|| waiting.recv().ok()) {
                 let (out, next) = together(bank, &waiting);
                 first = next;
-                if end.send(Call { out, sent: send_all(&program, bank.0, out.frames) }).is_err() {
+                if end.send(Call { out, sent: send_all(&program, lane, bank.0, out.frames) }).is_err() {
                     return;
                 }
             }
@@ -60,6 +60,11 @@ impl Caller {
             // A thread that is gone took none of them: `ended` says so.
             _ = banks.send((first, count));
         }
+    }
+
+    /// Banks of calls that have not ended, as far as is told.
+    pub(super) fn out(&self) -> usize {
+        self.out.banks
     }
 
     /// What became of the frames of the next call that ends, and how many these were; `None` where all that were out are told of. Waits while
@@ -107,15 +112,15 @@ impl Drop for Caller {
 }
 
 /// Sends until all are gone, or something else than memory is missing.
-fn send_all(program: &Program, first: u64, count: usize) -> Sent {
-    let mut all = program.send(first, count);
+fn send_all(program: &Program, lane: usize, first: u64, count: usize) -> Sent {
+    let mut all = program.send(lane, first, count);
     for _ in 0..TRIES {
         let is_short = all.error.as_ref().is_some_and(|error| error.kind() == io::ErrorKind::OutOfMemory);
         if all.frames >= count || !is_short {
             break;
         }
         std::thread::sleep(PAUSE);
-        let more = program.send(first + all.frames as u64, count - all.frames);
+        let more = program.send(lane, first + all.frames as u64, count - all.frames);
         all = Sent { frames: all.frames + more.frames, dropped: all.dropped + more.dropped, error: more.error };
     }
     all

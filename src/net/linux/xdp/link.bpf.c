@@ -21,8 +21,15 @@
 /* In every network namespace. */
 #define LOOPBACK 1
 
-/* The interface's number. */
-volatile const __u32 target;
+/* The interface. */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct bpf_devmap_val);
+} device SEC(".maps");
+
+#define ENODEV 19
 
 #define FRAME 128
 /* Of the frame that a run is given: that of a SYN, so that nearly none has to be resized. */
@@ -43,6 +50,8 @@ struct {
 	__type(value, struct slot);
 } slots SEC(".maps");
 
+/* One for each lane: calls of different lanes run side by side. */
+#define LANES 2
 struct control {
 	/* The next slot to send. */
 	__u64 next;
@@ -56,17 +65,17 @@ struct control {
 	__u64 malformed;
 	/* Why the device last took none. */
 	__u64 error;
-	/* The processor of the run. One at a time sends, and a batch of runs and what the device is offered of it are not interrupted by others:
-	 * what is offered on this processor while frames are taken and not offered is ours. */
+	/* The processor of the run. One call of a lane runs at a time, and a batch of runs and what the device is offered of it are not interrupted
+	 * by others: what is offered on this processor while frames are taken and not offered is this lane's. */
 	__u64 processor;
-	/* Records there was no room for. */
+	/* Records there was no room for: of the first lane. */
 	__u64 lost __attribute__((aligned(64)));
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
+	__uint(max_entries, LANES);
 	__type(key, __u32);
 	__type(value, struct control);
 } control SEC(".maps");
@@ -78,10 +87,6 @@ static __always_inline void *only(void *map)
 	return bpf_map_lookup_elem(map, &zero);
 }
 
-static __always_inline struct control *state(void)
-{
-	return only(&control);
-}
 
 struct record {
 	__be32 source;
@@ -109,7 +114,8 @@ struct unanswered {
 };
 
 /* Resets this processor has made, the last of them, and how many the device was offered. It gets them sixteen at a time. */
-#define LAST 64
+#define AT_ONCE 16
+#define LAST 32
 struct resets {
 	__u64 made;
 	__u64 offered;
@@ -130,9 +136,9 @@ static __always_inline struct resets *made_here(void)
 
 static __always_inline void count_lost(void)
 {
-	struct control *control = state();
-	if (control)
-		__sync_fetch_and_add(&control->lost, 1);
+	struct control *first = only(&control);
+	if (first)
+		__sync_fetch_and_add(&first->lost, 1);
 }
 
 /* What proves a reply: see `Proof` in net/link.rs. */
@@ -305,16 +311,18 @@ static __noinline int copy_unusual(struct xdp_md *ctx, struct slot *slot)
 
 static __always_inline int transmit(struct xdp_md *ctx)
 {
-	struct control *control = state();
-	if (!control || control->full)
+	void *data = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
+	/* So many words before the frame are a call's only mark that a run can see: nobody reads what is in them. */
+	__u32 number = (data - (void *)(long)ctx->data_meta) / sizeof(__u32);
+	struct control *lane = bpf_map_lookup_elem(&control, &number);
+	if (!lane || lane->full)
 		return XDP_DROP;
-	control->processor = bpf_get_smp_processor_id();
-	__u32 index = control->next++;
+	lane->processor = bpf_get_smp_processor_id();
+	__u32 index = lane->next++;
 	struct slot *slot = bpf_map_lookup_elem(&slots, &index);
 	if (!slot)
 		return XDP_DROP;
-	void *data = (void *)(long)ctx->data;
-	void *end = (void *)(long)ctx->data_end;
 	if (slot->length == USUAL && data + USUAL <= end) {
 		__u64 *to = data;
 		__u64 *from = (__u64 *)slot->frame;
@@ -323,10 +331,15 @@ static __always_inline int transmit(struct xdp_md *ctx)
 			to[i] = from[i];
 		*(__u16 *)(data + 64) = *(__u16 *)(slot->frame + 64);
 	} else if (copy_unusual(ctx, slot)) {
-		control->malformed++;
+		lane->malformed++;
 		return XDP_DROP;
 	}
-	return bpf_redirect(target, 0);
+	if (bpf_redirect_map(&device, 0, XDP_DROP) == XDP_REDIRECT)
+		return XDP_REDIRECT;
+	/* The interface is gone. */
+	lane->dropped++;
+	lane->error = ENODEV;
+	return XDP_DROP;
 }
 
 static __always_inline int receive(struct xdp_md *ctx)
@@ -386,11 +399,18 @@ int link(struct xdp_md *ctx)
 	return ctx->ingress_ifindex == LOOPBACK ? transmit(ctx) : receive(ctx);
 }
 
-/* The counts of the call that has taken frames on this processor which the device was not offered yet; none: what is told is not ours. */
+/* The lane whose call has taken frames on this processor which the device was not offered yet; none: what is told is not ours. */
 static __always_inline struct control *sending_here(void)
 {
-	struct control *control = state();
-	return control && control->next > control->offered && control->processor == bpf_get_smp_processor_id() ? control : 0;
+	__u32 here = bpf_get_smp_processor_id();
+#pragma unroll
+	for (int i = 0; i < LANES; i++) {
+		__u32 number = i;
+		struct control *lane = bpf_map_lookup_elem(&control, &number);
+		if (lane && lane->processor == here && lane->next > lane->offered)
+			return lane;
+	}
+	return 0;
 }
 
 /* Frames a device was offered. What it did not take are the last of them. The arguments: from, to, sent, drops, error. */
@@ -398,16 +418,16 @@ SEC("raw_tp/xdp_devmap_xmit")
 int offered(struct bpf_raw_tracepoint_args *ctx)
 {
 	int sent = (int)ctx->args[2], drops = (int)ctx->args[3], error = (int)ctx->args[4];
-	struct control *control = sending_here();
-	if (!control)
+	struct control *lane = sending_here();
+	if (!lane)
 		return 0;
-	control->offered += sent + drops;
+	lane->offered += sent + drops;
 	if (drops <= 0)
 		return 0;
-	control->dropped += drops;
-	control->error = -error;
-	if (!control->full)
-		control->full = control->offered - drops + 1;
+	lane->dropped += drops;
+	lane->error = -error;
+	if (!lane->full)
+		lane->full = lane->offered - drops + 1;
 	return 0;
 }
 
@@ -415,11 +435,11 @@ int offered(struct bpf_raw_tracepoint_args *ctx)
 SEC("raw_tp/xdp_redirect_err")
 int not_redirected(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct control *control = sending_here();
-	if (!control)
+	struct control *lane = sending_here();
+	if (!lane)
 		return 0;
-	control->dropped++;
-	control->error = -(int)ctx->args[3];
+	lane->dropped++;
+	lane->error = -(int)ctx->args[3];
 	return 0;
 }
 
@@ -435,7 +455,7 @@ int answered(struct bpf_raw_tracepoint_args *ctx)
 	if (!resets || resets->made - resets->offered - all > 1)
 		return 0;
 	resets->offered += all;
-	for (int i = 0; i < LAST; i++) {
+	for (int i = 0; i < AT_ONCE; i++) {
 		if (i >= drops)
 			break;
 		struct unanswered *reply = &resets->last[(resets->offered - drops + i) % LAST];

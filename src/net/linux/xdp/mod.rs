@@ -25,6 +25,9 @@
 //!   the frames were dropped before, and 1 to 6 % of the resets; now none of 5 million in ten scans.
 //! - Whoever fills banks of frames and whoever calls wait for each other the less, the more banks there are: with two, the calling thread was
 //!   idle a sixth of the time, woken for each; with eight, hardly. What waits there adds to the round trips seen, a millisecond at full rate.
+//! - Where the device sends from two queues or more (`ethtool -l`; cards with XDP have one for each processor), a sender whose thread has enough
+//!   to do calls beside it, in a lane of its own: 4,194,304 probes in 0.53 s instead of 0.67. On one queue the two calls contend for it and for
+//!   its pages, and the far end is served by either processor: 1.26 s instead of 0.90, so there one calls at a time.
 //! - Frames are recycled and come back as they went, so every byte is written.
 //! - What `XDP_TX` cannot send, a reset, another tracepoint tells (`xdp_bulk_tx`, of a veth; other drivers only count it): the reply is
 //!   recorded once more, and the reset sent by the packet socket.
@@ -34,6 +37,7 @@
 
 mod caller;
 mod features;
+mod generic;
 mod object;
 mod program;
 mod receive;
@@ -76,7 +80,7 @@ fn attach(name: &str, index: u32, options: &LinkOptions) -> Result<Link> {
     let resets = if transmitters.len() > 1 { transmitters.pop() } else { None };
     let explain = |failure| object::explained(name, &failure);
     let loaded = object::Loaded::attach(loader, index, options, &proof, transmitters.len()).map_err(explain)?;
-    let (program, records) = Program::of(loaded).map_err(explain)?;
+    let (program, records) = Program::of(loaded, features::queues(index)).map_err(explain)?;
     let program = Arc::new(program);
     let mut all: Vec<Box<dyn Transmitter>> = Vec::new();
     for (number, packets) in transmitters.into_iter().enumerate() {

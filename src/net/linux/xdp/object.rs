@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::io;
 
+use aya::maps::xdp::DevMap;
 use aya::maps::{Map, MapData, RingBuf};
 use aya::programs::{RawTracePoint, Xdp, XdpMode};
 use aya::{Ebpf, EbpfLoader, include_bytes_aligned};
@@ -39,7 +40,6 @@ impl Loaded {
         let mut object = loader
             // Nothing is read of the kernel's structures: its types need not be searched.
             .btf(None)
-            .override_global("target", &index, true)
             .override_global("key0", &key0, true)
             .override_global("key1", &key1, true)
             .override_global("first_port", &options.first_port, true)
@@ -53,6 +53,9 @@ impl Loaded {
             counter.load().map_err(step("load counter of drops for"))?;
             counter.attach(point).map_err(step("attach counter of drops for"))?;
         }
+        let device = object.map_mut("device").ok_or_else(|| (LOAD, "no map is named device".into()))?;
+        let mut device = DevMap::try_from(device).map_err(step(LOAD))?;
+        device.set(0, index, None, 0).map_err(step("have the XDP program send to"))?;
         let [control, slots] = [array(&mut object, "control")?, array(&mut object, "slots")?];
         let records = object.take_map("records").ok_or_else(|| (LOAD, "no ring is named records".into()))?;
         let records = RingBuf::try_from(records).map_err(step("map records of"))?;

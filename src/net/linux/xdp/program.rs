@@ -23,8 +23,10 @@ pub(super) struct Program {
     control: SharedMemory,
     slots: MapData,
     senders: usize,
-    /// Calls take turns: there is one position in the slots.
-    turn: Mutex<()>,
+    /// Calls of a lane take turns: it has one position in the slots.
+    lanes: [Mutex<()>; LANES],
+    /// Each lane has a queue of the device.
+    is_wide: bool,
 }
 
 /// What became of frames.
@@ -53,10 +55,15 @@ struct Run {
 
 impl Program {
     /// The program, and the ring of records that it writes.
-    pub(super) fn of(loaded: Loaded) -> Result<(Self, RingBuf<MapData>), Failure> {
+    pub(super) fn of(loaded: Loaded, queues: usize) -> Result<(Self, RingBuf<MapData>), Failure> {
         let Loaded { object, control, slots, records, senders } = loaded;
-        let control = SharedMemory::map(control.fd().as_fd(), CONTROL_BYTES).map_err(step("map counts of"))?;
-        Ok((Self { object, control, slots, senders, turn: Mutex::new(()) }, records))
+        let control = SharedMemory::map(control.fd().as_fd(), LANES * CONTROL_BYTES).map_err(step("map counts of"))?;
+        Ok((Self { object, control, slots, senders, lanes: Default::default(), is_wide: queues >= LANES }, records))
+    }
+
+    /// Whether calls of different lanes run side by side.
+    pub(super) fn is_wide(&self) -> bool {
+        self.is_wide
     }
 
     /// Whether one sends alone.
@@ -70,16 +77,17 @@ impl Program {
     }
 
     /// Sends the frames in `count` slots from number `first` on. What finds the device's queue full is sent again when that has had time to
-    /// drain.
-    pub(super) fn send(&self, first: u64, count: usize) -> Sent {
-        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+    /// drain. Calls of different lanes run side by side.
+    pub(super) fn send(&self, lane: usize, first: u64, count: usize) -> Sent {
+        let lane = if self.is_wide { lane % LANES } else { 0 };
+        let turn = self.lanes[lane].lock().unwrap_or_else(PoisonError::into_inner);
         let mut pauses = 0;
         let mut sent = Sent { frames: 0, dropped: 0, error: None };
         let mut reached = first;
         // Those left, the first of them last.
         let mut left: Vec<_> = std::iter::once(first..first + count as u64).collect();
         while let Some(slots) = left.pop() {
-            let run = self.run(slots.clone());
+            let run = self.run(lane, slots.clone());
             reached = reached.max(run.next);
             sent.dropped += run.dropped;
             left.extend([run.next..slots.end, run.full].into_iter().filter(|slots| !slots.is_empty()));
@@ -103,24 +111,24 @@ impl Program {
     }
 
     /// Offers the device frames until its queue is full.
-    fn run(&self, slots: Range<u64>) -> Run {
-        let before = self.dropped();
+    fn run(&self, lane: usize, slots: Range<u64>) -> Run {
+        let before = self.dropped(lane);
         for word in [NEXT, OFFERED] {
-            self.word(word).store(slots.start, Ordering::Release);
+            self.word(lane, word).store(slots.start, Ordering::Release);
         }
-        self.word(FULL).store(0, Ordering::Release);
+        self.word(lane, FULL).store(0, Ordering::Release);
         let (mut next, mut error) = (slots.start, None);
         // A signal ends a call early.
-        while next < slots.end && self.word(FULL).load(Ordering::Acquire) == 0 && error.is_none() {
-            error = self.call((slots.end - next) as usize).err().filter(|error| error.kind() != io::ErrorKind::Interrupted);
-            next = self.word(NEXT).load(Ordering::Acquire).clamp(slots.start, slots.end);
+        while next < slots.end && self.word(lane, FULL).load(Ordering::Acquire) == 0 && error.is_none() {
+            error = self.call(lane, (slots.end - next) as usize).err().filter(|error| error.kind() != io::ErrorKind::Interrupted);
+            next = self.word(lane, NEXT).load(Ordering::Acquire).clamp(slots.start, slots.end);
         }
         // What others send until the next call is not this one's.
-        self.word(OFFERED).store(self.word(NEXT).load(Ordering::Acquire), Ordering::Release);
-        let dropped = self.dropped() - before;
-        let full = self.word(FULL).load(Ordering::Acquire);
+        self.word(lane, OFFERED).store(self.word(lane, NEXT).load(Ordering::Acquire), Ordering::Release);
+        let dropped = self.dropped(lane) - before;
+        let full = self.word(lane, FULL).load(Ordering::Acquire);
         let mut run = Run { next, is_full: full > 0, full: 0..0, dropped, error };
-        match self.word(ERROR).swap(0, Ordering::Relaxed) as i32 {
+        match self.word(lane, ERROR).swap(0, Ordering::Relaxed) as i32 {
             // The queue had no room for these.
             0 if full > slots.start && full - 1 + dropped <= next => (run.full, run.dropped) = (full - 1..full - 1 + dropped, 0),
             down @ (libc::ENETDOWN | libc::ENODEV) => run.error = Some(io::Error::from_raw_os_error(down)),
@@ -131,15 +139,21 @@ impl Program {
 
     /// Records there was no room for, since the program was attached.
     pub(super) fn lost(&self) -> u64 {
-        self.word(LOST).load(Ordering::Relaxed)
+        self.word(0, LOST).load(Ordering::Relaxed)
     }
 
     /// Runs the program on so many live frames.
-    fn call(&self, frames: usize) -> io::Result<()> {
+    fn call(&self, lane: usize, frames: usize) -> io::Result<()> {
         let program: Result<&Xdp, ProgramError> = self.object.program("link").ok_or(ProgramError::NotLoaded).and_then(TryInto::try_into);
+        // `struct xdp_md`: the frame begins after the words that tell the lane.
+        let words = lane * size_of::<u32>();
+        let mut context = [0; 6 * size_of::<u32>()];
+        context[..4].copy_from_slice(&(words as u32).to_ne_bytes());
+        context[4..8].copy_from_slice(&((words + SYN_FRAME_LEN) as u32).to_ne_bytes());
         let options = TestRunOptions {
             // A run starts with a frame of this length; what is in it does not matter.
-            data_in: Some(&[0; SYN_FRAME_LEN]),
+            data_in: Some(&[0; LANES * size_of::<u32>() + SYN_FRAME_LEN][..words + SYN_FRAME_LEN]),
+            ctx_in: Some(&context),
             repeat: frames as u32,
             attrs: TestRunAttrs::new().xdp_live_frames(BATCH),
             ..TestRunOptions::new()
@@ -151,12 +165,12 @@ impl Program {
         }
     }
 
-    fn dropped(&self) -> u64 {
-        self.word(DROPPED).load(Ordering::Relaxed) + self.word(MALFORMED).load(Ordering::Relaxed)
+    fn dropped(&self, lane: usize) -> u64 {
+        self.word(lane, DROPPED).load(Ordering::Relaxed) + self.word(lane, MALFORMED).load(Ordering::Relaxed)
     }
 
-    fn word(&self, at: usize) -> &AtomicU64 {
-        self.control.word(at)
+    fn word(&self, lane: usize, at: usize) -> &AtomicU64 {
+        self.control.word(lane * CONTROL_BYTES + at)
     }
 }
 
@@ -166,6 +180,9 @@ const PAUSE: Duration = Duration::from_micros(50);
 const MOST_PAUSES: u32 = 1000;
 /// Frames between two flushes to the device, whose queue holds a few hundred.
 const BATCH: u32 = 64;
+
+/// Calls that run side by side.
+const LANES: usize = 2;
 
 // Where things are in `struct control`.
 const NEXT: usize = 0;

@@ -20,7 +20,7 @@ impl Slots {
 
     /// Slots of all of so many senders, a bank each. One alone has [`BANKS`].
     pub(super) fn of(senders: usize) -> usize {
-        senders.max(BANKS) * SLOTS
+        if senders > 1 { senders * SLOTS } else { BANKS * SLOTS }
     }
 
     /// Goes on with the next bank of a sender that is alone: the number of the first frame that waits in this, and how many do.

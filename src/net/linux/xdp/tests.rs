@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 use std::hash::Hasher;
 use std::net::Ipv4Addr;
+use std::ops::Range;
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use siphasher::sip::SipHasher13;
 
+use super::features;
 use crate::net::link::{Engine, Link, LinkKind, LinkOptions, Proof, tap};
-use crate::net::linux::testbed::{PORT, index, isolated, options, put, veth, wiring};
+use crate::net::linux::testbed::{PORT, index, isolated, options, put, veth, wide_veth, wiring};
 use crate::net::{Frame, Reset, Transmitter};
 use crate::packet::{Checksums, Hop, MacAddr, Medium, Reply, RstTemplate, TcpFlags, TcpSegment, write_tcp};
 
@@ -17,11 +20,15 @@ const HOP: Hop = Hop::Ethernet { source: MacAddr([2, 0, 0, 0, 0, 2]), destinatio
 const THERE: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 2);
 const HERE: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 
-/// Both ends by XDP; `None`, and said, where BPF programs cannot be loaded.
+/// Both ends by XDP, with one sender; `None`, and said, where BPF programs cannot be loaded.
 fn pair(name: &str, numbers: u8) -> Option<[Link; 2]> {
     veth();
-    let options =
-        LinkOptions { proof: Some(Proof { key: KEY, numbers }), receive_bytes: 32 << 20, transmitters: 2, ..options(Engine::Xdp) };
+    ends(name, numbers, 1)
+}
+
+fn ends(name: &str, numbers: u8, senders: usize) -> Option<[Link; 2]> {
+    let proof = Some(Proof { key: KEY, numbers });
+    let options = LinkOptions { proof, receive_bytes: 32 << 20, transmitters: senders + 1, ..options(Engine::Xdp) };
     let attach = |end: &str| super::attach(end, index(end), &options);
     match (attach("left"), attach("right")) {
         (Ok(left), Ok(right)) => Some([left, right]),
@@ -84,6 +91,43 @@ fn flush(transmitter: &mut dyn Transmitter) {
     }
 }
 
+/// With two queues: what so many senders send as fast as they can arrives whole, but for what is counted.
+fn all_arrive(name: &str, senders: usize) {
+    const EACH: u32 = 40_000;
+    wide_veth(2);
+    assert_eq!((features::queues(index("left")), features::queues(index("lo"))), (2, 1));
+    let Some([mut left, mut right]) = ends(name, 0, senders) else { return };
+    let send = |transmitter: &mut dyn Transmitter, numbers: Range<u32>| {
+        for number in numbers {
+            put(transmitter, &numbered(number, 66));
+            if number % 1000 == 999 {
+                flush(transmitter);
+            }
+        }
+    };
+    let mut arrived = Vec::new();
+    std::thread::scope(|scope| {
+        let transmitters = (0..).step_by(EACH as usize).zip(&mut left.transmitters[..senders]);
+        let senders: Vec<_> =
+            transmitters.map(|(first, transmitter)| scope.spawn(move || send(transmitter.as_mut(), first..first + EACH))).collect();
+        for _ in 0..1000 {
+            let over = senders.iter().all(ScopedJoinHandle::is_finished);
+            let count = right.receiver.receive(Duration::from_millis(10), &mut |frame| arrived.push(frame.bytes.to_vec())).unwrap();
+            if over && count == 0 {
+                break;
+            }
+        }
+    });
+    let refused = left.transmitters.iter_mut().fold(0, |sum, transmitter| sum + transmitter.refused());
+    let all = EACH * senders as u32;
+    assert_eq!(arrived.len() as u64 + refused + right.receiver.dropped(), u64::from(all), "{refused} refused");
+    assert!(refused < u64::from(all) / 10, "{refused} refused");
+    let mut sent: BTreeSet<_> = (0..all).map(|number| numbered(number, 66)).collect();
+    for frame in arrived {
+        assert!(sent.remove(&frame), "twice, or not as sent: {frame:?}");
+    }
+}
+
 isolated! {
     fn few_and_many_frames_all_arrive_whole() {
         let Some([mut left, mut right]) = pair("few_and_many_frames_all_arrive_whole", 0) else { return };
@@ -112,6 +156,14 @@ isolated! {
         for frame in arrived {
             assert!(sent.remove(&frame), "twice, or not as sent: {frame:?}");
         }
+    }
+
+    fn senders_call_side_by_side_where_the_device_has_queues() {
+        all_arrive("senders_call_side_by_side_where_the_device_has_queues", 2);
+    }
+
+    fn a_sender_calls_beside_its_thread_where_the_device_has_queues() {
+        all_arrive("a_sender_calls_beside_its_thread_where_the_device_has_queues", 1);
     }
 
     fn a_proven_reply_is_recorded_and_reset_in_place() {
@@ -209,6 +261,15 @@ isolated! {
         }
         let error = left.transmitters[0].flush().unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::NetworkDown, "{error}");
+    }
+
+    fn a_device_that_is_gone_is_an_error() {
+        let Some([mut left, _right]) = pair("a_device_that_is_gone_is_an_error", 0) else { return };
+        wiring().delete_link("left").unwrap();
+        for number in 0..100 {
+            put(left.transmitters[0].as_mut(), &numbered(number, 66));
+        }
+        assert_eq!(left.transmitters[0].flush().unwrap_err().raw_os_error(), Some(libc::ENODEV));
     }
 
     fn what_another_thread_could_not_send_is_counted_and_told() {

@@ -1,5 +1,6 @@
 //! Sending many frames in a call, or a few through a packet socket. A sender that is alone has the call made by another thread where there is
-//! another processor for it; several take turns, and write while another calls.
+//! another processor for it, and calls beside that when it has enough to do and the device another queue. Several call side by side or, where
+//! the device has one queue, take turns, and write while another calls.
 
 use std::io;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use crate::net::Transmitter;
 pub(super) struct XdpTransmitter {
     program: Arc<Program>,
     slots: Slots,
+    lane: usize,
     packets: Box<dyn Transmitter>,
     caller: Option<Caller>,
     /// Whether a thread for the calls is wanted.
@@ -36,6 +38,7 @@ impl XdpTransmitter {
         Ok(Self {
             program: Arc::clone(program),
             slots,
+            lane: number,
             packets,
             caller: None,
             is_alone,
@@ -55,10 +58,15 @@ impl XdpTransmitter {
         }
         let Some(caller) = &mut self.caller else {
             // Where no thread can be had, whoever asks calls.
-            self.caller = Caller::start(Arc::clone(&self.program)).ok();
+            self.caller = Caller::start(Arc::clone(&self.program), self.lane + 1).ok();
             self.is_alone = self.caller.is_some();
             return self.flush();
         };
+        if self.program.is_wide() && caller.out() + 1 == BANKS {
+            // It has enough to do: these leave beside.
+            let (first, count) = self.slots.waiting();
+            return self.flush_many(first, count);
+        }
         let (first, count) = self.slots.turn();
         caller.call(first, count);
         // What is written next needs a bank.
@@ -104,7 +112,7 @@ impl XdpTransmitter {
     }
 
     fn flush_many(&mut self, first: u64, count: usize) -> io::Result<usize> {
-        let sent = self.program.send(first, count);
+        let sent = self.program.send(self.lane, first, count);
         self.slots.left(sent.frames);
         let is_down = sent.error.as_ref().is_some_and(is_down);
         if is_down && sent.dropped >= sent.frames as u64 {
