@@ -16,16 +16,18 @@ pub(super) fn address(text: &mut Vec<u8>, addr: IpAddr) {
         _ = write!(text, "{addr}");
         return;
     };
-    let mut dotted = [0; 16];
-    let mut len = 0;
+    // In registers: what is stored by parts and read as a whole has to wait for the memory between.
+    let (mut dotted, mut len) = (0_u128, 0);
     for octet in v4.octets() {
         let (digits, more) = OCTETS[usize::from(octet)];
-        dotted[len..len + 4].copy_from_slice(&digits);
+        dotted |= u128::from(u32::from_le_bytes(digits)) << (8 * len);
         len += more;
     }
     // All of them, for a number of bytes that is known beforehand is no call; less what stands after the last digit.
     let whole = text.len() + len - 1;
-    text.extend(dotted);
+    text.reserve(16);
+    text.extend_from_slice(&(dotted as u64).to_le_bytes());
+    text.extend_from_slice(&((dotted >> 64) as u64).to_le_bytes());
     text.truncate(whole);
 }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use foldhash::{HashMap, HashMapExt};
+use prefetch_index::prefetch_index;
 
 use super::held::{Kept, Released, hosts};
 use super::request::Request;
@@ -38,6 +39,13 @@ impl Doubts {
             often_open: Vec::new(),
             asked_by: VecDeque::new(),
             next_look: 0.0,
+        }
+    }
+
+    /// Findings of these addresses are seen next: asks for the memory they will touch, which in a large scan is far apart.
+    pub(super) fn foresee(&self, addrs: impl Iterator<Item = IpAddr>) {
+        for waiting in addrs.filter_map(|addr| self.ranges.waiting_at(addr)) {
+            prefetch_index(waiting, waiting.len());
         }
     }
 

@@ -69,6 +69,11 @@ impl<'a> Reporter<'a> {
         Self { ledger: self.ledger.remembering(), ..self }
     }
 
+    /// Findings of these addresses come in next.
+    pub(super) fn foresee(&self, addrs: impl Iterator<Item = IpAddr>) {
+        self.doubts.foresee(addrs);
+    }
+
     /// A finding came in, about a host with this hardware address where it has one here.
     pub fn finding(&mut self, finding: Finding, mac: Option<MacAddr>) {
         if finding.outcome.reason != Reason::NoResponse && self.show.singly(finding.outcome.state) {

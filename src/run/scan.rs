@@ -1,5 +1,7 @@
 //! A scan from request to summary.
 
+mod intake;
+
 use std::io;
 use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
@@ -28,11 +30,10 @@ use super::unasked::Unasked;
 use crate::error::Result;
 use crate::net::names::{Resolver, SystemResolver};
 use crate::net::privilege;
-use crate::scan::{
-    Board, ControlPorts, Discovery, Finding, HostRecord, HostState, RateChange, Reason, Record, ScanPhase, ScanRecord, Summary,
-};
+use crate::scan::{Board, ControlPorts, Discovery, Finding, HostRecord, HostState, RateChange, Record, ScanPhase, ScanRecord, Summary};
 use crate::target::{Permutation, Target, TargetSpace};
 use crate::time::Time;
+use intake::GULP;
 
 /// Runs a scan to its end and tells `events` what happens, on the calling thread. Everything that needs a privilege is opened first;
 /// then the calling thread gives its capabilities up for good (Linux: they are a thread's own), unless the request keeps them.
@@ -207,8 +208,8 @@ impl Running<'_> {
                 select! {
                     recv(records.as_ref().unwrap_or(&never())) -> record => match (record, &board) {
                         (Ok(record), Some(board)) => {
-                            self.record(record, board);
-                            self.records(records.iter().flat_map(Queue::try_iter).take(GULP), board);
+                            let waiting = records.iter().flat_map(Queue::try_iter).take(GULP);
+                            self.records(std::iter::once(record).chain(waiting), board);
                         }
                         _ => records = None,
                     },
@@ -223,7 +224,7 @@ impl Running<'_> {
                         if let Some(checkpoints) = self.diary.look(clock.now(), board.as_deref()) {
                             if let (Some(records), Some(board)) = (&records, &board) {
                                 let waiting = records.len();
-                                records.try_iter().take(waiting).for_each(|record| self.record(record, board));
+                                self.take_in(records.try_iter().take(waiting), board);
                             }
                             self.diary.settle(clock.now(), checkpoints, board.as_deref(), counters, &mut self.reporter);
                         }
@@ -264,75 +265,6 @@ impl Running<'_> {
             workers: None,
             settled: left::settled(request.left.as_deref()),
         }
-    }
-
-    /// Takes in those that wait. Where many did, more are coming: let them gather, for waking up costs more than a record.
-    fn records(&mut self, waiting: impl Iterator<Item = Record>, board: &Board) {
-        let mut count = 0;
-        for record in waiting {
-            self.record(record, board);
-            count += 1;
-        }
-        self.reporter.lull();
-        if (FLOOD..GULP).contains(&count) {
-            std::thread::sleep(GATHER);
-        }
-    }
-
-    fn record(&mut self, record: Record, board: &Board) {
-        let Some(mut finding) = record.finding(&board.stages) else { return };
-        finding.time = finding.time + self.since;
-        let proof = self.proofs.as_mut().and_then(|proofs| proofs.of_record(&record, &finding));
-        self.replay.look(board, self.request, &mut self.reporter);
-        if record.is_reported(&board.stages) {
-            let is_asked = self.request.ports.contains(finding.target.port);
-            let is_told = is_asked && !self.request.hide_suspect && self.request.show.singly(finding.outcome.state);
-            self.diary.answered(&record, &finding, is_told, board, &mut self.reporter);
-            if !is_asked {
-                return self.reporter.presence(&finding);
-            }
-            if let IpAddr::V4(addr) = finding.target.addr
-                && let Some(egress) = board.egresses.of(addr)
-            {
-                self.heard.resize(self.heard.len().max(egress.link + 1), 0);
-                self.heard[egress.link] += 1;
-            }
-            if let Some(proof) = proof {
-                self.reporter.event(Event::Proof(Box::new(proof)));
-            }
-            let mac = mac_of(board, finding.target.addr);
-            self.reporter.finding(finding, mac);
-        } else {
-            self.reporter.finding_beside(&finding);
-        }
-    }
-
-    /// Takes in what became of connections; whether another machine answered one.
-    fn findings(&mut self, waiting: impl Iterator<Item = Finding>, space: Option<&TargetSpace>) -> bool {
-        let mut elsewhere = false;
-        for finding in waiting {
-            if self.request.ports.contains(finding.target.port) {
-                elsewhere |= self.connected(finding, space);
-            } else {
-                self.reporter.finding_beside(&finding);
-            }
-        }
-        self.reporter.lull();
-        elsewhere
-    }
-
-    /// Takes in what became of a connection; whether another machine answered it.
-    fn connected(&mut self, mut finding: Finding, space: Option<&TargetSpace>) -> bool {
-        finding.time = finding.time + self.since;
-        let heard = finding.outcome.reason != Reason::NoResponse;
-        let is_told = heard && !self.request.hide_suspect && self.request.show.singly(finding.outcome.state);
-        if let Some(space) = space {
-            self.diary.connected(space, &finding, is_told, &mut self.reporter);
-        }
-        if heard || self.request.show.filtered {
-            self.reporter.finding(finding, None);
-        }
-        heard && !self.plan.own.contains(finding.target.addr)
     }
 
     /// A few times a second: passes the wish to stop on, tells the progress.
@@ -443,11 +375,6 @@ fn join<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
 
 /// How often progress is told and the wish to stop passed on.
 const LOOK: Duration = Duration::from_millis(100);
-/// Records taken in before anything else is looked at.
-const GULP: usize = 4096;
-/// So many at once are a flood.
-const FLOOD: usize = 16;
-const GATHER: Duration = Duration::from_millis(1);
 /// How long names are waited for when all else is done.
 const NAMES: Duration = Duration::from_secs(2);
 const NAMES_WHEN_STOPPED: Duration = Duration::from_millis(300);

@@ -47,6 +47,15 @@ impl<W: Default> Ranges<W> {
         Self { addresses, ports: u64::from(ports.len()), known: HashMap::new() }
     }
 
+    /// What waits in the range of this address.
+    pub fn waiting_at(&self, addr: IpAddr) -> Option<&W> {
+        let IpAddr::V4(addr) = addr else { return None };
+        match self.known.get(&number(addr))? {
+            Range::Alike { waiting, .. } => Some(waiting),
+            Range::Honest => None,
+        }
+    }
+
     /// Takes in an answer.
     pub fn see(&mut self, finding: &Finding) -> Seen<'_, W> {
         let IpAddr::V4(addr) = finding.target.addr else { return Seen::Nothing };
