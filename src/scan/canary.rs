@@ -1,9 +1,10 @@
 //! Targets known to answer: asked again at random, they show loss at once, whatever share of the others answers.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use foldhash::{HashMap, HashMapExt, HashSet};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
@@ -83,8 +84,7 @@ impl Responders {
             pool.list[place] = new;
         }
         if self.hosts.len() >= 3 * MOST {
-            let kept: std::collections::HashSet<u64> =
-                self.open.list.iter().chain(&self.closed.list).map(|responder| responder.host).collect();
+            let kept: HashSet<u64> = self.open.list.iter().chain(&self.closed.list).map(|responder| responder.host).collect();
             self.hosts.retain(|host, _| kept.contains(host));
         }
         self.hosts.entry(host).or_insert(Time::ZERO);
