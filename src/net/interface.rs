@@ -31,6 +31,8 @@ pub struct Interface {
     pub carrier: bool,
     /// Whether hardware addresses of neighbours have to be asked for (no `IFF_NOARP`).
     pub arp: bool,
+    /// Queues in which frames wait, each filled by one thread at a time; `None` where none wait, as on virtual cables.
+    pub queues: Option<u32>,
     /// Its addresses, each with the length of its network's prefix.
     pub addresses: Vec<IpNetwork>,
 }
@@ -101,6 +103,7 @@ mod fallback {
             up: interface.is_up(),
             carrier: interface.is_running(),
             arp: kind == InterfaceKind::Ethernet,
+            queues: None,
             // pnet has an older version of the same type.
             addresses: interface.ips.iter().filter_map(|network| ipnetwork::IpNetwork::new(network.ip(), network.prefix()).ok()).collect(),
         }
@@ -121,6 +124,7 @@ mod tests {
             up: true,
             carrier: true,
             arp: true,
+            queues: Some(1),
             addresses: addresses.iter().map(|network| network.parse().unwrap()).collect(),
         }
     }

@@ -39,11 +39,17 @@ pub(super) fn config(request: &Request, plan: &Plan, syn: &SynPlan) -> ScanConfi
         keeps_journal: request.keeps_journal,
         ..defaults
     };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
-    // Account is kept by one sender; those of the XDP engine would take turns, and it has a thread of its own to send while one writes.
+    // Account is kept by one sender, and the XDP engine has a thread of its own to send while one writes.
     let is_one = config.is_accounted() || request.engine == Engine::Xdp;
-    let senders = if is_one { 1 } else { (rate / WORTH_A_SENDER).clamp(1, cores) };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    let senders = if is_one { 1 } else { senders(rate, cores, syn.links.iter().map(|link| link.queues)) };
     ScanConfig { senders, ..config }
+}
+
+/// How many send at `rate` a second on so many processors, by links with these queues: in one queue two wait for each other.
+fn senders(rate: u64, cores: u64, queues: impl Iterator<Item = Option<u32>>) -> u64 {
+    let side_by_side = queues.map(|queues| queues.map(u64::from)).sum::<Option<u64>>().map_or(cores, |queues| cores.min(queues));
+    (rate / WORTH_A_SENDER).clamp(1, side_by_side.max(1))
 }
 
 /// A raw scan with everything opened.
@@ -127,3 +133,19 @@ const MOST_RECEIVE_BYTES: usize = 32 << 20;
 /// A further sending thread pays for each so many a second: one that sends few at a time wakes up for each, and two of them took a third more
 /// processor time for 100,000 a second than one.
 const WORTH_A_SENDER: u64 = 250_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_sender_has_work_a_processor_and_a_queue() {
+        let of = |rate, queues: &[Option<u32>]| senders(rate, 4, queues.iter().copied());
+        assert_eq!([100_000, 499_999, 500_000, 9_000_000].map(|rate| of(rate, &[None])), [1, 1, 2, 4]);
+        assert_eq!(
+            [vec![], vec![Some(0)], vec![Some(1)], vec![Some(1), Some(2)], vec![Some(16)]].map(|queues| of(9_000_000, &queues)),
+            [1, 1, 1, 3, 4]
+        );
+        assert_eq!(of(9_000_000, &[Some(1), None]), 4, "there is a link on which they do not wait");
+    }
+}

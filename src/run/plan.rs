@@ -53,6 +53,8 @@ pub(super) struct PlannedLink {
     pub(super) name: String,
     pub(super) index: u32,
     pub(super) kind: LinkKind,
+    /// As [`Interface::queues`].
+    pub(super) queues: Option<u32>,
 }
 
 impl Plan {
@@ -308,7 +310,7 @@ impl Builder {
     }
 
     fn link(&mut self, interface: &Interface, kind: LinkKind) -> usize {
-        let link = PlannedLink { name: interface.name.clone(), index: interface.index, kind };
+        let link = PlannedLink { name: interface.name.clone(), index: interface.index, kind, queues: interface.queues };
         position_or_push(&mut self.links, link)
     }
 

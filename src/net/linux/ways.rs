@@ -224,6 +224,7 @@ fn interface(link: &Link, addresses: Vec<ipnetwork::IpNetwork>) -> Interface {
         up: link.flags.contains(LinkFlags::Up),
         carrier: link.flags.contains(LinkFlags::LowerUp) && !link.dormant,
         arp: kind == InterfaceKind::Ethernet && !link.flags.contains(LinkFlags::Noarp),
+        queues: link.queues,
         addresses,
     }
 }

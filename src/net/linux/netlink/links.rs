@@ -24,6 +24,8 @@ pub(crate) struct Link {
     pub(crate) mtu: u32,
     pub(crate) flags: LinkFlags,
     pub(crate) dormant: bool,
+    /// Queues in which frames wait for it, each with a lock of its own; `None` where none wait.
+    pub(crate) queues: Option<u32>,
 }
 
 /// An address on a link.
@@ -119,16 +121,26 @@ impl Link {
             mtu: 0,
             flags: header.flags,
             dormant: false,
+            queues: None,
         };
+        let (mut discipline, mut sending) = ("", 1);
         for attribute in &message.attributes {
             match attribute {
                 LinkAttribute::IfName(name) => link.name.clone_from(name),
                 LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
                 LinkAttribute::Address(bytes) => link.mac = <[u8; 6]>::try_from(bytes.as_slice()).ok().map(MacAddr),
+                LinkAttribute::Qdisc(name) => discipline = name,
+                LinkAttribute::NumTxQueues(count) => sending = *count,
                 LinkAttribute::OperState(state) => link.dormant = *state == State::Dormant,
                 _ => {}
             }
         }
+        link.queues = match discipline {
+            "noqueue" => None,
+            // One for each of the device's; any other is one for all.
+            "mq" | "mqprio" => Some(sending),
+            _ => Some(1),
+        };
         (!link.name.is_empty()).then_some(link)
     }
 }
@@ -157,4 +169,20 @@ fn named(name: &str) -> LinkMessage {
     let mut link = LinkMessage::default();
     link.attributes.push(LinkAttribute::IfName(name.into()));
     link
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_of_many_queues_is_one_of_many_disciplines() {
+        let queues = |discipline: Option<&str>| {
+            let mut message = named("eth0");
+            message.attributes.extend(discipline.map(|name| LinkAttribute::Qdisc(name.into())));
+            message.attributes.push(LinkAttribute::NumTxQueues(8));
+            Link::read(&message).unwrap().queues
+        };
+        assert_eq!([Some("noqueue"), Some("mq"), Some("fq_codel"), None].map(queues), [None, Some(8), Some(1), Some(1)]);
+    }
 }
